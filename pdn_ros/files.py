@@ -1,0 +1,42 @@
+"""Writing files so that nothing half-written stays under its final name."""
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pdn_ros.errors import InputError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` and rename it to `path` on success.
+
+    The caller writes a file or makes a folder under the yielded path. On an error it is removed
+    and whatever stood under `path` before stays. An existing file or folder is replaced.
+
+    Raises:
+        InputError: The folder that should hold `path` cannot be made or written.
+    """
+    path = Path(path)
+    # The suffix stays last: encoders choose the format by it.
+    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{path.parent}: cannot be written ({error.strerror}): name another folder"
+        ) from error
+    try:
+        yield part
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        part.replace(path)
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part)
+        else:
+            part.unlink(missing_ok=True)

@@ -1,0 +1,24 @@
+"""Where the files that ship with the package lie."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def config_path(name: str) -> Path:
+    """Return the path of a file under `config/`, for example `classes/street.yaml`.
+
+    An installed package carries the folder inside itself, a source checkout beside itself.
+
+    Raises:
+        FileNotFoundError: No such file ships with the package.
+    """
+    for folder in (_PACKAGE / "config", _PACKAGE.parent / "config"):
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(f"config/{name} is not part of this installation of pdn_ros")
+
+
+def weights_path() -> Path:
+    """Return the path of the shipped weights."""
+    return _PACKAGE / "weights" / "street.safetensors"

@@ -1,0 +1,15 @@
+"""Fixtures shared by all tests."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the recorded data sets, which do not come with the package."""
+    if not SHARED.is_dir():
+        pytest.skip("the recorded data sets are not beside this checkout")
+    return SHARED
