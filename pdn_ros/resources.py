@@ -22,3 +22,23 @@ def config_path(name: str) -> Path:
 def weights_path() -> Path:
     """Return the path of the shipped weights."""
     return _PACKAGE / "weights" / "street.safetensors"
+
+
+def message_folders() -> dict[str, Path]:
+    """Return the folder of the `.msg` files of each package whose messages are ours to record.
+
+    An installed package carries them as `definitions/PACKAGE/`, a source checkout has them where
+    rosidl expects them. Packages whose definitions are not there are left out.
+    """
+    places = {
+        "pdn_ros": (_PACKAGE / "definitions" / "pdn_ros", _PACKAGE.parent / "msg"),
+        "vision_msgs": (
+            _PACKAGE / "definitions" / "vision_msgs",
+            _PACKAGE.parent / "support" / "vision_msgs" / "msg",
+        ),
+    }
+    return {
+        package: folder
+        for package, folders in places.items()
+        if (folder := next((f for f in folders if f.is_dir()), None)) is not None
+    }

@@ -1,0 +1,1 @@
+"""Evaluating recordings, offline or through the running nodes."""

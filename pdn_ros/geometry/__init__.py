@@ -1,0 +1,1 @@
+"""Camera, LiDAR, ground and occupancy: numpy and OpenCV alone."""

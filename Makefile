@@ -1,0 +1,31 @@
+# Everything a checkout needs. The logic of the set-up is in support/setup.py.
+SHELL := bash
+PYTHON ?= python3
+export BAG KITTI
+
+# A DDS domain of this run's own, on this machine only, with room for whole images.
+RUN = . ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
+	ROS_DOMAIN_ID=$$((1 + $$$$ % 100)) \
+	FASTRTPS_DEFAULT_PROFILES_FILE="$$PWD/config/fastdds.xml" &&
+
+.PHONY: help setup demo test lint
+help:
+	@echo "make setup                      .venv with everything pinned, messages built"
+	@echo "make demo [BAG=path|KITTI=path] a drive through the running node, with a report"
+	@echo "make test [TESTS=path]          pytest"
+	@echo "make lint                       ruff, mypy, import-linter"
+
+setup:
+	@$(PYTHON) support/setup.py
+
+demo: setup
+	@$(RUN) bash support/demo.sh
+
+test: setup
+	@$(RUN) python -m pytest $(TESTS)
+
+lint: setup
+	@. ./env.sh && ruff check
+	@. ./env.sh && ruff format --check
+	@. ./env.sh && mypy
+	@. ./env.sh && lint-imports

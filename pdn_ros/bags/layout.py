@@ -1,0 +1,20 @@
+"""Names in the bags that the package writes: topics and frames (REP 103, REP 105)."""
+
+from typing import Final
+
+ODOM: Final = "odom"
+BASE: Final = "base_link"  # x forward, y left, z up; on the ground
+LIDAR: Final = "lidar"
+CAMERA: Final = "camera"  # body axes: x forward
+OPTICAL: Final = "camera_optical"  # z forward, x right, y down
+
+IMAGE_TOPIC: Final = "/camera/image_raw"
+CAMERA_INFO_TOPIC: Final = "/camera/camera_info"
+POINTS_TOPIC: Final = "/lidar/points"
+TF_TOPIC: Final = "/tf"
+TF_STATIC_TOPIC: Final = "/tf_static"
+TRUTH: Final = "/truth"
+MASK_TOPIC: Final = "/truth/mask"
+DEPTH_TOPIC: Final = "/truth/depth"
+OCCUPANCY_TOPIC: Final = "/truth/occupancy"
+BOXES_TOPIC: Final = "/truth/boxes"

@@ -1,0 +1,290 @@
+"""Reading rosbag2 recordings (mcap or sqlite3, compressed or not) without ROS."""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag2,
+    MessageDefinitionFormat,
+    QosDurability,
+)
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import get_types_from_idl, get_types_from_msg
+from rosbags.typesys.store import Typestore
+
+from pdn_ros.bags import layout
+from pdn_ros.bags.types import typestore
+from pdn_ros.errors import InputError
+
+IMAGE: Final = "sensor_msgs/msg/Image"
+COMPRESSED_IMAGE: Final = "sensor_msgs/msg/CompressedImage"
+CAMERA_INFO: Final = "sensor_msgs/msg/CameraInfo"
+POINTS: Final = "sensor_msgs/msg/PointCloud2"
+TF: Final = "tf2_msgs/msg/TFMessage"
+OCCUPANCY: Final = "nav_msgs/msg/OccupancyGrid"
+MARKERS: Final = "visualization_msgs/msg/MarkerArray"
+
+_DEPTH_ENCODINGS: Final = ("16uc1", "32fc1", "64fc1")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic of a bag; `latched`: it was offered as transient local."""
+
+    name: str
+    msgtype: str
+    count: int
+    latched: bool
+
+
+class Message(NamedTuple):
+    """One recorded message: its topic, log time in nanoseconds, CDR bytes and type."""
+
+    topic: str
+    stamp_ns: int
+    data: bytes
+    msgtype: str
+
+
+class Bag:
+    """A rosbag2 recording; a context manager.
+
+    `path` is the bag's folder or one storage file (.mcap, .db3).
+
+    Raises:
+        InputError: There is no such bag, it is damaged, or it holds no message. Damage inside a
+            file shows while its messages are read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._reader: Reader
+        self._topics: dict[str, Topic] = {}
+        self._stores: dict[str, Typestore] = {}
+
+    def __enter__(self) -> Self:
+        """Open the bag and read its index."""
+        path = _storage(self.path)
+        with self._damage("cannot be opened"):
+            self._reader = Reader(path)
+            self._reader.open()
+        try:
+            with self._damage("cannot be opened"):
+                self._topics = {
+                    name: Topic(
+                        name, info.connections[0].msgtype, info.msgcount, _latched(info.connections)
+                    )
+                    for name, info in self._reader.topics.items()
+                }
+            if not self._reader.message_count:
+                raise InputError(f"{self.path}: the bag holds no messages: give another recording")
+        except BaseException:
+            self._reader.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the bag."""
+        self._reader.close()
+
+    @property
+    def topics(self) -> dict[str, Topic]:
+        """The topics by name."""
+        return self._topics
+
+    @property
+    def message_count(self) -> int:
+        """Number of messages on all topics."""
+        return self._reader.message_count
+
+    @property
+    def start_ns(self) -> int:
+        """Log time of the first message, nanoseconds."""
+        return self._reader.start_time
+
+    @property
+    def end_ns(self) -> int:
+        """Log time of the last message, nanoseconds."""
+        return self._reader.end_time - 1
+
+    def messages(self, topics: Collection[str] | None = None) -> Iterator[Message]:
+        """Yield the messages of the named topics (all without `topics`) in log-time order."""
+        wanted = [c for c in self._reader.connections if topics is None or c.topic in topics]
+        if not wanted:
+            return  # rosbags reads an empty list as "all"
+        source = self._reader.messages(wanted)
+        while True:
+            with self._damage("damaged"):
+                item = next(source, None)
+            if item is None:
+                return
+            connection, stamp_ns, data = item
+            yield Message(connection.topic, stamp_ns, data, connection.msgtype)
+
+    def first(self, topic: str) -> Any | None:
+        """Return the first message of a topic, deserialized; None when it has none."""
+        message = next(self.messages([topic]), None)
+        return None if message is None else self.deserialize(message.data, message.msgtype)
+
+    def deserialize(self, data: bytes, msgtype: str) -> Any:
+        """Return the message object (fields as in the .msg, arrays as numpy) of CDR bytes."""
+        with self._damage(f"a {msgtype} cannot be read"):
+            return self._store(msgtype).deserialize_cdr(data, msgtype)
+
+    def find(self, *msgtypes: str) -> list[Topic]:
+        """Return the topics of the given types that have messages, by name."""
+        return sorted(
+            (t for t in self._topics.values() if t.msgtype in msgtypes and t.count),
+            key=lambda t: t.name,
+        )
+
+    def image_topic(self, name: str = "") -> Topic:
+        """Return the camera's topic: the named one, else found by type.
+
+        Truth and depth images do not count. Among several, one with a CameraInfo beside it, then
+        a raw one, then the one with the most messages is taken.
+
+        Raises:
+            InputError: The topic is not in the bag or has no images, or nothing is found.
+        """
+        if name:
+            return self._named(name, IMAGE, COMPRESSED_IMAGE)
+        found = [
+            t
+            for t in self.find(IMAGE, COMPRESSED_IMAGE)
+            if not t.name.startswith(layout.TRUTH + "/") and not self._is_depth(t)
+        ]
+        if not found:
+            raise InputError(
+                f"{self.path}: no camera images ({IMAGE} or {COMPRESSED_IMAGE}) among the topics "
+                + (", ".join(sorted(self._topics)) or "(none)")
+            )
+        return min(
+            found,
+            key=lambda t: (self.camera_info_topic(t) is None, t.msgtype != IMAGE, -t.count),
+        )
+
+    def camera_info_topic(self, image: Topic, name: str = "") -> Topic | None:
+        """Return the CameraInfo topic of an image topic: the named one or the nearest namespace's.
+
+        Raises:
+            InputError: The named topic is not in the bag or is no CameraInfo.
+        """
+        if name:
+            return self._named(name, CAMERA_INFO)
+        infos = {t.name: t for t in self.find(CAMERA_INFO)}
+        for parent in PurePosixPath(image.name).parents:
+            if found := infos.get(str(parent / "camera_info")):
+                return found
+        return None
+
+    def points_topic(self, name: str = "") -> Topic | None:
+        """Return the point cloud topic: the named one, else that with the most messages.
+
+        Raises:
+            InputError: The named topic is not in the bag or is no PointCloud2.
+        """
+        if name:
+            return self._named(name, POINTS)
+        return max(self.find(POINTS), key=lambda t: t.count, default=None)
+
+    def truth_topic(self, name: str) -> Topic | None:
+        """Return a truth topic of `pdn_ros.bags.layout`; None when it has no messages."""
+        topic = self._topics.get(name)
+        return topic if topic and topic.count else None
+
+    def _named(self, name: str, *msgtypes: str) -> Topic:
+        topic = self._topics.get(name)
+        if topic is None or not topic.count:
+            choice = ", ".join(t.name for t in self.find(*msgtypes)) or "none of that type"
+            raise InputError(f"{self.path}: no messages on {name}: there are {choice}")
+        if topic.msgtype not in msgtypes:
+            raise InputError(
+                f"{self.path}: {name} carries {topic.msgtype}, not {' or '.join(msgtypes)}"
+            )
+        return topic
+
+    def _is_depth(self, topic: Topic) -> bool:
+        message = self.first(topic.name)
+        if topic.msgtype == COMPRESSED_IMAGE:
+            return "compresseddepth" in str(message.format).lower() if message else True
+        return str(message.encoding).lower() in _DEPTH_ENCODINGS if message else True
+
+    def _store(self, msgtype: str) -> Typestore:
+        """Return the types for a message: the recording's own where they differ from ours."""
+        if msgtype in self._stores:
+            return self._stores[msgtype]
+        store = typestore()
+        defined = next(
+            (
+                c
+                for c in self._reader.connections
+                if c.msgtype == msgtype and c.msgdef.format is not MessageDefinitionFormat.NONE
+            ),
+            None,
+        )
+        known = msgtype in store.types
+        if defined and not (known and store.hash_rihs01(msgtype) == defined.digest):
+            store = Typestore()
+            if defined.msgdef.format is MessageDefinitionFormat.IDL:
+                store.register(get_types_from_idl(defined.msgdef.data))
+            else:
+                store.register(get_types_from_msg(defined.msgdef.data, msgtype))
+        elif not known:
+            raise InputError(f"{self.path}: {msgtype} is unknown and the bag does not define it")
+        self._stores[msgtype] = store
+        return store
+
+    @contextmanager
+    def _damage(self, what: str) -> Iterator[None]:
+        # On damaged files rosbags raises whatever its parsers stumble over.
+        try:
+            yield
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"{self.path}: {what}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if "end magic" in text:
+        return "the recording was cut off (no mcap footer); `mcap recover` may save the rest"
+    return f"{text[:200].rstrip('.')}; the file is damaged or no rosbag2"
+
+
+def _latched(connections: Collection[Connection]) -> bool:
+    return any(
+        qos.durability is QosDurability.TRANSIENT_LOCAL
+        for connection in connections
+        if isinstance(connection.ext, ConnectionExtRosbag2)
+        for qos in connection.ext.offered_qos_profiles
+    )
+
+
+def _storage(path: Path) -> Path:
+    """Return what to open: the bag's folder, or the storage file in one without metadata."""
+    if path.name == "metadata.yaml":
+        path = path.parent
+    if not path.exists():
+        raise InputError(f"{path}: no such bag: give a rosbag2 folder or an .mcap or .db3 file")
+    if path.suffix == ".bag" and path.is_file():
+        raise InputError(f"{path}: a ROS 1 bag: convert it with `rosbags-convert` first")
+    if path.is_dir() and not (path / "metadata.yaml").is_file():
+        files = sorted(f for f in path.iterdir() if f.suffix in (".mcap", ".db3"))
+        if len(files) != 1:
+            raise InputError(f"{path}: no rosbag2 (it holds no metadata.yaml): give a bag's folder")
+        return files[0]
+    if path.is_file() and path.suffix not in (".mcap", ".db3"):
+        raise InputError(f"{path}: no rosbag2: give a bag's folder or an .mcap or .db3 file")
+    return path

@@ -1,0 +1,223 @@
+"""Writing rosbag2 recordings (mcap) without ROS."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import Writer
+
+from pdn_ros.bags import encode, layout
+from pdn_ros.bags.boxes import Box
+from pdn_ros.bags.storage import McapBagWriter
+from pdn_ros.bags.types import typestore
+from pdn_ros.errors import InputError
+from pdn_ros.files import atomic
+from pdn_ros.geometry.camera import Camera
+
+_FOREVER: Final = QosTime(9223372036, 854775807)
+
+
+def _qos(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> Qos:
+    return Qos(
+        QosHistory.KEEP_LAST,
+        depth,
+        QosReliability.RELIABLE,  # a reliable publisher matches every subscriber
+        durability,
+        _FOREVER,
+        _FOREVER,
+        QosLiveliness.AUTOMATIC,
+        _FOREVER,
+        False,
+    )
+
+
+VOLATILE: Final = _qos(10)
+LATCHED: Final = _qos(1, QosDurability.TRANSIENT_LOCAL)
+_TF: Final = _qos(100)
+
+
+@contextmanager
+def _as_input_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"{path}: the bag cannot be written ({reason}): free space or name another folder"
+        ) from error
+
+
+@contextmanager
+def _open_bag(path: Path) -> Iterator[Writer]:
+    with atomic(path) as part:
+        # rosbags names the file inside after the folder: the final name, one level down.
+        writer = McapBagWriter(part / path.name)
+        try:
+            with _as_input_error(path):
+                writer.open()
+            yield writer
+            with _as_input_error(path):
+                writer.close()
+                for file in writer.path.iterdir():
+                    file.rename(part / file.name)
+                writer.path.rmdir()
+        except BaseException:
+            with suppress(OSError):  # the disk may be full for the last buffered bytes as well
+                writer.abort()
+            raise
+
+
+class RawWriter:
+    """A rosbag2 folder (mcap) filled with serialized messages; a context manager.
+
+    The bag is written beside `path` under a temporary name and renamed when the block ends; an
+    error or Ctrl-C inside the block removes it, and what stood under `path` before stays.
+    Messages may come in any order: readers sort by log time.
+
+    Raises:
+        InputError: The bag cannot be written (disk full, folder not writable), or a type is
+            unknown.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Prepare a bag at `path` (a folder)."""
+        # Resolved, so that "." and "bags/" have a name to give to the file inside.
+        self.path = Path(path).absolute()
+        self._stack = ExitStack()
+        self._topics: dict[str, Connection] = {}
+        self._writer: Writer
+
+    def __enter__(self) -> Self:
+        """Start the bag under its temporary name."""
+        self._writer = self._stack.enter_context(_open_bag(self.path))
+        return self
+
+    def topic(self, name: str, msgtype: str, qos: Qos = VOLATILE) -> Self:
+        """Declare a topic, for example ("/perception/mask", "sensor_msgs/msg/Image")."""
+        store = typestore()
+        if msgtype not in store.types:
+            raise InputError(f"{self.path}: cannot record {name}: unknown message type {msgtype}")
+        self._topics[name] = self._writer.add_connection(
+            name, msgtype, typestore=store, offered_qos_profiles=[qos]
+        )
+        return self
+
+    def write(self, topic: str, stamp_ns: int, cdr: bytes | memoryview) -> None:
+        """Append one serialized message of a declared topic, logged at `stamp_ns`."""
+        with _as_input_error(self.path):
+            self._writer.write(self._topics[topic], stamp_ns, cdr)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        """Finish and rename the bag, or remove it on an error."""
+        return self._stack.__exit__(kind, error, trace)
+
+
+class DriveWriter:
+    """A recorded or simulated drive under the package's topics and frames; a context manager.
+
+    Stamps are the sensor's, in nanoseconds; they are the log times too. Topics appear in the bag
+    with their first message; `counts` has the messages written by topic. Errors as in `RawWriter`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Prepare a bag at `path` (a folder)."""
+        self._raw = RawWriter(path)
+        self.counts: Counter[str] = Counter()
+        self._static: list[Any] = []
+
+    def __enter__(self) -> Self:
+        """Start the bag under its temporary name."""
+        self._raw.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        """Finish and rename the bag, or remove it on an error."""
+        return self._raw.__exit__(kind, error, trace)
+
+    def image(self, stamp_ns: int, bgr: NDArray[np.uint8]) -> None:
+        """Write the camera's image, (H, W, 3) uint8 BGR."""
+        message = encode.image(stamp_ns, layout.OPTICAL, bgr, "bgr8")
+        self._write(layout.IMAGE_TOPIC, stamp_ns, message)
+
+    def camera_info(self, stamp_ns: int, camera: Camera) -> None:
+        """Write the camera's calibration."""
+        message = encode.camera_info(stamp_ns, layout.OPTICAL, camera)
+        self._write(layout.CAMERA_INFO_TOPIC, stamp_ns, message)
+
+    def points(self, stamp_ns: int, xyzi: NDArray[np.float32]) -> None:
+        """Write a scan: (N, 4) float32 x, y, z in metres in `lidar`, and intensity."""
+        message = encode.cloud(stamp_ns, layout.LIDAR, xyzi)
+        self._write(layout.POINTS_TOPIC, stamp_ns, message)
+
+    def transform(
+        self, stamp_ns: int, parent: str, child: str, transform: NDArray[np.float64]
+    ) -> None:
+        """Write T_parent_child, 4x4, which maps points of `child` into `parent`."""
+        message = encode.tf([encode.transform(stamp_ns, parent, child, transform)])
+        self._write(layout.TF_TOPIC, stamp_ns, message, _TF)
+
+    def static_transforms(self, transforms: Sequence[tuple[str, str, NDArray[np.float64]]]) -> None:
+        """Write (parent, child, T_parent_child) for good; stamped as the next message is."""
+        self._static.extend(transforms)
+
+    def mask(self, stamp_ns: int, ids: NDArray[np.uint8]) -> None:
+        """Write the true class ids of the image's pixels, (H, W) uint8; 255 is void."""
+        message = encode.image(stamp_ns, layout.OPTICAL, ids, "mono8")
+        self._write(layout.MASK_TOPIC, stamp_ns, message)
+
+    def depth(self, stamp_ns: int, metres: NDArray[np.float32]) -> None:
+        """Write the true depth along the optical z axis, (H, W) float32 metres; 0 is none."""
+        message = encode.image(stamp_ns, layout.OPTICAL, metres, "32FC1")
+        self._write(layout.DEPTH_TOPIC, stamp_ns, message)
+
+    def occupancy(
+        self,
+        stamp_ns: int,
+        data: NDArray[np.int8],
+        origin_xy: tuple[float, float],
+        resolution: float,
+        frame: str = layout.ODOM,
+    ) -> None:
+        """Write the true grid: (rows = y, cols = x) int8, -1 unknown, 0 free to 100 occupied."""
+        message = encode.occupancy(stamp_ns, frame, data, origin_xy, resolution)
+        self._write(layout.OCCUPANCY_TOPIC, stamp_ns, message)
+
+    def boxes(self, stamp_ns: int, boxes: Sequence[Box]) -> None:
+        """Write the true boxes of the objects, in `base_link`."""
+        message = encode.boxes(stamp_ns, layout.BASE, boxes)
+        self._write(layout.BOXES_TOPIC, stamp_ns, message)
+
+    def _write(self, topic: str, stamp_ns: int, message: Any, qos: Qos = VOLATILE) -> None:
+        if self._static and topic != layout.TF_STATIC_TOPIC:
+            pending, self._static = self._static, []
+            static = encode.tf([encode.transform(stamp_ns, *each) for each in pending])
+            self._write(layout.TF_STATIC_TOPIC, stamp_ns, static, LATCHED)
+        if topic not in self.counts:
+            self._raw.topic(topic, message.__msgtype__, qos)
+        cdr = typestore().serialize_cdr(message, message.__msgtype__)
+        self._raw.write(topic, stamp_ns, cdr)
+        self.counts[topic] += 1

@@ -1,0 +1,67 @@
+"""`pdn evaluate`: a recording through the pipeline or the nodes, scored and reported."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pdn_ros.cli.options import Backend, Budget, Config, Mode, Out, Weights
+from pdn_ros.cli.progress import progress
+
+Topic = Annotated[str, typer.Option(metavar="TOPIC", help="Topic; default: found by its type.")]
+
+
+def evaluate(
+    bag: Annotated[Path, typer.Argument(metavar="BAG", help="rosbag2 recording.")],
+    *,
+    out: Out,
+    live: Annotated[
+        bool, typer.Option("--live", help="Through both nodes and DDS, as on the vehicle.")
+    ] = False,
+    rate: Annotated[
+        str, typer.Option(metavar="R", help="Live speed: 1 is the recorded one; `15hz`: images/s.")
+    ] = "1",
+    image: Topic = "",
+    camera_info: Topic = "",
+    points: Topic = "",
+    mode: Mode = "patch",
+    budget: Budget = 0,
+    limit: Annotated[int, typer.Option(min=0, help="First N images only; 0: all.")] = 0,
+    lidar: Annotated[bool, typer.Option("--lidar/--no-lidar", help="Use the LiDAR.")] = True,
+    backend: Backend = "auto",
+    weights: Weights = "",
+    config: Config = None,
+) -> None:
+    """Evaluate a recording: metrics.json, frames.csv, report.html and outputs/ (rosbag2).
+
+    Example: pdn evaluate drive --out result --live
+    """
+    del config
+    from pdn_ros.evaluation.settings import Settings, parse_rate
+
+    settings = Settings(
+        bag=bag,
+        out=out,
+        live=live,
+        rate=parse_rate(rate),
+        image=image,
+        camera_info=camera_info,
+        points=points,
+        mode=mode,
+        budget=budget,
+        limit=limit,
+        lidar=lidar,
+        backend=backend,
+        weights=weights,
+    )
+    settings.check()
+
+    from pdn_ros.evaluation.run import run
+
+    with progress("evaluate") as report:
+        outcome = run(settings, report)
+    print(outcome.summary)
+    for line in outcome.problems:
+        print(f"pdn: warning: {line}", file=sys.stderr)
+    print(f"report: {(out / 'report.html').resolve()}")

@@ -1,0 +1,53 @@
+"""`pdn segment`: images in, masks and pictures out."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pdn_ros.cli.options import Backend, Budget, Config, Mode, Out, Weights
+from pdn_ros.cli.progress import progress
+from pdn_ros.errors import InputError
+
+
+def segment(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.")],
+    *,
+    out: Out,
+    mode: Mode = "patch",
+    budget: Budget = 0,
+    backend: Backend = "auto",
+    weights: Weights = "",
+    config: Config = None,
+) -> None:
+    """Segment images: NAME.mask.png, NAME.overlay.jpg, NAME.saliency.jpg, NAME.json each.
+
+    Example: pdn segment street.jpg --out result
+    """
+    del config
+    repeated = len(images) - len({path.stem for path in images})
+    if repeated:
+        raise InputError(f"{repeated} images share a name with another one: rename them")
+    if missing := [path for path in images if not path.is_file()]:
+        raise InputError(f"{missing[0]}: no such file ({len(missing)} of {len(images)} missing)")
+
+    from pdn_ros.evaluation.images import segment_file
+    from pdn_ros.inference import Pipeline, PipelineConfig
+
+    pipeline = Pipeline(PipelineConfig(weights=weights, backend=backend, mode=mode, budget=budget))
+    failures = 0
+    with progress("segment") as report:
+        for number, path in enumerate(images):
+            try:
+                segment_file(path, out, pipeline)
+            except InputError as error:
+                # An unwritable folder will not mend itself; a damaged image is one of many.
+                if not out.is_dir():
+                    raise
+                failures += 1
+                print(f"pdn: error: {error}", file=sys.stderr)
+            report(number + 1, len(images))
+    print(f"{len(images) - failures} of {len(images)} images segmented: {out}")
+    if failures:
+        raise typer.Exit(1)

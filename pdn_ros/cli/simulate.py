@@ -1,0 +1,46 @@
+"""`pdn simulate`: a drive through a made-up street."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pdn_ros.cli.options import Config
+from pdn_ros.cli.progress import progress
+from pdn_ros.errors import InputError
+
+
+def simulate(
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="BAG", help="The bag to make.")],
+    seconds: Annotated[float, typer.Option(min=0.1, help="Length of the drive.")] = 20.0,
+    rate: Annotated[float, typer.Option(min=0.5, max=60, help="Images and scans a second.")] = 10.0,
+    size: Annotated[str, typer.Option(metavar="WxH", help="Size of the images.")] = "1280x720",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed, another street.")] = 0,
+    scene: Annotated[str, typer.Option(help="Kind of street.")] = "street",
+    config: Config = None,
+) -> None:
+    """Simulate a drive with camera, LiDAR and truth, as rosbag2.
+
+    Example: pdn simulate --out drive --seconds 20 --seed 3
+    """
+    del config
+    match = re.fullmatch(r"(\d+)x(\d+)", size)
+    if match is None:
+        raise InputError(f"size {size}: give width x height, for example 1280x720")
+
+    from pdn_ros.simulation import DriveConfig
+    from pdn_ros.simulation import simulate as run
+
+    settings = DriveConfig(
+        seconds=seconds,
+        rate=rate,
+        width=int(match[1]),
+        height=int(match[2]),
+        seed=seed,
+        scene=scene,
+    )
+    with progress("simulate") as report:
+        run(settings, out, report)
+    print(out)

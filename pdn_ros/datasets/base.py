@@ -1,0 +1,187 @@
+"""What every data set offers, and what the layouts share."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pdn_ros.classes import VOID, ClassSet
+from pdn_ros.errors import InputError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One labelled image.
+
+    Attributes:
+        name: Name within the data set.
+        image: (H, W, 3) uint8 BGR.
+        label: (h, w) uint8 class ids, 255 void. Its size may differ from the image's; both
+            cover the same field of view.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    label: NDArray[np.uint8]
+
+
+class LabelledImages(Protocol):
+    """Labelled images in the ids of one class set, with random access from any process."""
+
+    @property
+    def name(self) -> str:
+        """Where the images come from, for tables and messages."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in id order."""
+
+    @property
+    def hidden(self) -> Mapping[str, str]:
+        """Classes without a label of their own here, and the class that they are labelled as."""
+
+    def __len__(self) -> int: ...
+
+    def sample(self, index: int) -> Sample:
+        """Return one sample. Raises InputError, naming the file, when it is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The two files of a sample."""
+
+    name: str
+    image: Path
+    label: Path
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """A data set of image and label files; `read_label` turns a label file into class ids."""
+
+    name: str
+    classes: tuple[str, ...]
+    pairs: tuple[Pair, ...]
+    read_label: Callable[[Path], NDArray[np.uint8]]
+    hidden: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def sample(self, index: int) -> Sample:
+        """Read one image and its label."""
+        pair = self.pairs[index]
+        return Sample(pair.name, read_image(pair.image), self.read_label(pair.label))
+
+
+class IdTable:
+    """Reads label files and translates a data set's ids into those of a class set.
+
+    Args:
+        source: Name of the data set, for the warning.
+        names: Class name of each id in the files; ids whose class is not in the class set are void.
+        classes: The class set.
+        void: Ids that the data set has and that mean nothing to us, besides 255.
+
+    Raises:
+        InputError: Not one of the names is in the class set.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        names: Mapping[int, str],
+        classes: ClassSet,
+        void: Iterable[int] = (),
+    ):
+        ids = {name: i for i, name in enumerate(classes.names)}
+        if not ids.keys() & set(names.values()):
+            raise InputError(
+                f"{source}: shares no class with class set {classes.name}; give a class file"
+                " with its names"
+            )
+        self.source = source
+        self.table = np.full(256, VOID, dtype=np.uint8)
+        self.known = np.zeros(256, dtype=bool)
+        self.known[[VOID, *void]] = True
+        for i, name in names.items():
+            self.table[i] = ids.get(name, VOID)
+            self.known[i] = True
+        left_out = sorted(set(names.values()) - ids.keys())
+        if left_out:
+            log.warning("%s: not in class set %s, void: %s", source, classes.name, left_out)
+
+    def __call__(self, path: Path) -> NDArray[np.uint8]:
+        """Read a label file; ids that the data set does not have are void, with one warning."""
+        raw = read_ids(path)
+        if not self.known[raw].all():
+            unknown = np.unique(raw[~self.known[raw]])
+            # Once an id: a set labelled by another scheme would flood the log.
+            self.known[unknown] = True
+            log.warning("%s: ids %s are no class of it, void", path, unknown.tolist())
+        return self.table[raw]
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Read an image file as (H, W, 3) uint8 BGR; greyscale becomes three equal channels.
+
+    Pillow, because OpenCV fills the missing part of a truncated JPEG with grey and says nothing.
+
+    Raises:
+        InputError: The file is absent, damaged or no image.
+    """
+    with _open(path) as image:
+        return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
+
+
+def read_ids(path: Path) -> NDArray[np.uint8]:
+    """Read a label file (palette or 8-bit greyscale) as (h, w) uint8: the stored values.
+
+    Raises:
+        InputError: The file is absent, damaged or has several channels.
+    """
+    with _open(path) as image:
+        if image.mode not in ("P", "L", "1"):
+            raise InputError(
+                f"{path}: label of mode {image.mode}; save ids as a palette or 8-bit grey PNG"
+            )
+        return np.array(image, dtype=np.uint8)
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Read a label file whose colours are the classes, (h, w, 3) uint8 RGB."""
+    with _open(path) as image:
+        return np.array(image.convert("RGB"))
+
+
+def _open(path: Path) -> Image.Image:
+    """Open and decode an image file whole."""
+    try:
+        image = Image.open(path)
+        image.load()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; the data set is incomplete") from error
+    # Pillow reports damage in any of these.
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: damaged or no image ({error}); replace or remove it") from error
+    return image
+
+
+def hidden_in(classes: ClassSet, hidden: Mapping[str, str]) -> dict[str, str]:
+    """Keep what concerns a class set: both the hidden class and its stand-in must be in it."""
+    names = set(classes.names)
+    return {h: g for h, g in hidden.items() if h in names and g in names}
+
+
+def no_options(layout: str, options: Mapping[str, str], known: Iterable[str] = ()) -> None:
+    """Raise InputError when a specification has options that its layout does not know."""
+    unknown = sorted(options.keys() - set(known))
+    if unknown:
+        raise InputError(f"{layout}: no option {unknown[0]!r}; it has {sorted(known) or 'none'}")

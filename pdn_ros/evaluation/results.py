@@ -1,0 +1,146 @@
+"""What an evaluation finds: the records behind metrics.json and frames.csv."""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Self
+
+import numpy as np
+
+from pdn_ros.files import atomic
+
+NAN: Final = math.nan
+KINDS: Final = ("camera", "lidar", "fused")
+"""Of occupancy grids, by what they are made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantiles:
+    """Percentiles of a sample; NaN when it is empty."""
+
+    p50: float = NAN
+    p95: float = NAN
+    p99: float = NAN
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        """Return the percentiles of the values that are known."""
+        known = np.asarray(values, dtype=np.float64)
+        known = known[np.isfinite(known)]
+        if not known.size:
+            return cls()
+        return cls(*(float(v) for v in np.percentile(known, (50, 95, 99))))
+
+
+@dataclass(frozen=True, slots=True)
+class GridFigures:
+    """An occupancy grid against the truth, over all frames; see `evaluation.grids`."""
+
+    free_iou: float = NAN
+    occupied_iou: float = NAN
+    false_free: float = NAN
+    distance_error_cells_p50: float = NAN
+    distance_error_cells_p95: float = NAN
+    unknown_share: float = NAN
+
+
+@dataclass(frozen=True, slots=True)
+class BoxFigures:
+    """Labelled boxes: those in the grid, and the small ones in refined patches."""
+
+    occupied_share: float = NAN
+    occupied_share_touched: float = NAN
+    small_refined_share: float = NAN
+    small_refined_share_without_prior: float = NAN
+    boxes: int = 0
+    small_boxes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRow:
+    """One image of the recording: a line of frames.csv.
+
+    Attributes:
+        index: Position among the images, from 0.
+        stamp_ns: The image's header stamp.
+        latency_ms: Offline the pipeline's time, live from publishing to receipt of the mask.
+        age_ms: Live: how old the image was when its mask arrived, by the drive's clock.
+        selected: Patches refined.
+        refined_share: Their share of all patches.
+        prior_used: Whether a LiDAR prior took part in the selection.
+        miou: Mean IoU of this frame alone, where there is truth.
+        error: Why there is no result; empty when there is one.
+    """
+
+    index: int
+    stamp_ns: int
+    latency_ms: float = NAN
+    age_ms: float = NAN
+    selected: int = 0
+    refined_share: float = NAN
+    prior_used: bool = False
+    miou: float = NAN
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The figures of an evaluation: metrics.json.
+
+    Attributes:
+        frames: Images of the recording that were offered.
+        rate_hz: Masks a second: live as received, offline over the pipeline's own time.
+        dropped: Images without a mask that were not counted as failed.
+        failed: Images that cannot be decoded or whose processing failed.
+    """
+
+    frames: int
+    rate_hz: float
+    dropped: int
+    failed: int
+    latency_ms: Quantiles
+    age_ms: Quantiles
+    live: bool
+    miou: float = NAN
+    thin_miou: float = NAN
+    per_class_iou: dict[str, float] = field(default_factory=dict)
+    class_share: dict[str, float] = field(default_factory=dict)
+    refined_share: float = NAN
+    grid: dict[str, GridFigures] = field(default_factory=dict)
+    boxes: BoxFigures = field(default_factory=BoxFigures)
+    returns_in_free_share: float = NAN
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+
+def write_json(path: Path, record: Any) -> None:
+    """Write a dataclass as JSON; what is not known (NaN) becomes null."""
+    text = json.dumps(_known(asdict(record)), indent=2, allow_nan=False)
+    with atomic(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, rows: Sequence[FrameRow]) -> None:
+    """Write the frames as CSV; what is not known is an empty field."""
+    with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([f.name for f in fields(FrameRow)])
+        writer.writerows([_cell(value) for value in asdict(row).values()] for row in rows)
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _known(item) for key, item in value.items()}
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float):
+        return f"{value:.4f}" if math.isfinite(value) else ""
+    return value

@@ -1,0 +1,71 @@
+"""What an evaluation is asked to do."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pdn_ros.errors import InputError
+from pdn_ros.files import atomic
+
+MODES: Final = ("patch", "context", "dense")
+
+Progress = Callable[[int, int], None]
+"""Called with the steps done and their total."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Speed of a live replay: times the recorded one, or (`per_image`) images a second."""
+
+    value: float = 1.0
+    per_image: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.value:g} images/s" if self.per_image else f"{self.value:g} x recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of `pdn evaluate`; an empty topic is found by its type."""
+
+    bag: Path
+    out: Path
+    live: bool = False
+    rate: Rate = Rate()
+    image: str = ""
+    camera_info: str = ""
+    points: str = ""
+    mode: str = "patch"
+    budget: int = 0
+    limit: int = 0
+    lidar: bool = True
+    backend: str = "auto"
+    weights: str = ""
+
+    def check(self) -> None:
+        """Refuse what cannot work before anything heavy is loaded.
+
+        Raises:
+            InputError: There is no such bag, the mode is unknown, or `out` cannot be written.
+        """
+        if not self.bag.exists():
+            raise InputError(f"{self.bag}: no such bag: give a rosbag2 folder or an .mcap file")
+        if self.mode not in MODES:
+            raise InputError(f"mode {self.mode}: choose one of {', '.join(MODES)}")
+        if self.out.resolve() == self.bag.resolve():
+            raise InputError(f"{self.out}: is the bag itself: name another folder")
+        if self.out.is_file():
+            raise InputError(f"{self.out}: is a file: name a folder")
+        with atomic(self.out / "writable") as part:
+            part.touch()
+        (self.out / "writable").unlink()
+
+
+def parse_rate(text: str) -> Rate:
+    """Read `2` (twice the recorded speed) or `15hz` (15 images a second)."""
+    match = re.fullmatch(r"(\d+\.?\d*|\.\d+)\s*(hz)?", text.strip(), flags=re.IGNORECASE)
+    if match is None or float(match[1]) <= 0:
+        raise InputError(f"rate {text}: give a factor of the recorded speed, 2, or a rate, 15hz")
+    return Rate(float(match[1]), per_image=match[2] is not None)

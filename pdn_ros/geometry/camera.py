@@ -1,0 +1,235 @@
+"""Camera model of a `sensor_msgs/CameraInfo`: points to pixels and pixels to rays.
+
+The optical frame is REP 103's: z forward, x right, y down. Pixel centres lie at integers.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, Self
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pdn_ros.geometry import distortion
+
+_WIDEST: Final = 3.0  # |x| / z and |y| / z up to which views are straightened
+NEAREST: Final = 1e-3  # metres: what is closer along z is not in front
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """An image's camera.
+
+    Attributes:
+        width: Columns of the image.
+        height: Rows of the image.
+        k: Camera matrix of this image, (3, 3) float64.
+        d: Distortion coefficients in OpenCV's order, (n,) float64; empty for rectified images.
+        model: As in CameraInfo: `plumb_bob`, `rational_polynomial`, `equidistant`,
+            or empty for a pinhole camera.
+    """
+
+    width: int
+    height: int
+    k: NDArray[np.float64]
+    d: NDArray[np.float64]
+    model: str = ""
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"camera: an image of {self.width}x{self.height} pixels is none")
+        if self.k.shape != (3, 3) or not np.isfinite(self.k).all():
+            raise ValueError("camera: K must be nine finite numbers; calibrate the camera")
+        if self.k[0, 0] <= 0 or self.k[1, 1] <= 0:
+            raise ValueError(
+                f"camera: focal lengths {self.k[0, 0]:g}, {self.k[1, 1]:g} are not positive; "
+                "the camera is uncalibrated"
+            )
+        distortion.check(self.model, self.d)
+
+    @classmethod
+    def from_info(
+        cls,
+        *,
+        width: int,
+        height: int,
+        k: ArrayLike,
+        d: ArrayLike = (),
+        distortion_model: str = "",
+        binning_x: int = 0,
+        binning_y: int = 0,
+        roi: tuple[int, int, int, int] | None = None,
+    ) -> Self:
+        """Make the camera of an image from the fields of its CameraInfo.
+
+        CameraInfo describes the full sensor; the image is its region of interest, binned. A binned
+        pixel is the mean of its pixels, so its centre lies in their middle. For rectified images
+        give `P[:, :3]` as `k` and no `d`.
+
+        Args:
+            width: Columns of the full sensor.
+            height: Rows of the full sensor.
+            k: Nine numbers, row-major.
+            d: Distortion coefficients.
+            distortion_model: Name of the model.
+            binning_x: Columns binned into one; 0 means 1.
+            binning_y: Rows binned into one; 0 means 1.
+            roi: x offset, y offset, width, height on the full sensor; sides of 0 mean all.
+
+        Raises:
+            ValueError: The camera is uncalibrated, the model unknown, or a number not finite.
+        """
+        x, y, w, h = roi or (0, 0, 0, 0)
+        w, h = w or width - x, h or height - y
+        if x < 0 or y < 0 or w < 1 or h < 1 or x + w > width or y + h > height:
+            raise ValueError(
+                f"camera: region {w}x{h} at ({x}, {y}) lies outside the {width}x{height} sensor"
+            )
+        bx, by = max(binning_x, 1), max(binning_y, 1)
+        matrix = np.array(k, dtype=np.float64)
+        if matrix.size != 9:
+            raise ValueError(f"camera: K has {matrix.size} numbers in place of nine")
+        matrix = matrix.reshape(3, 3)
+        matrix[0, 2] -= x
+        matrix[1, 2] -= y
+        scale = _scale(1 / bx, 1 / by)
+        return cls(
+            width=w // bx,
+            height=h // by,
+            k=scale @ matrix,
+            d=np.array(d, dtype=np.float64).ravel(),
+            model=distortion_model,
+        )
+
+    def resized(self, width: int, height: int) -> Self:
+        """Return the camera of this image scaled to `width` x `height`."""
+        if (width, height) == (self.width, self.height):
+            return self
+        k = _scale(width / self.width, height / self.height) @ self.k
+        return type(self)(width=width, height=height, k=k, d=self.d, model=self.model)
+
+    @property
+    def pinhole(self) -> bool:
+        """Whether pixels are a linear map of directions: no distortion at all."""
+        return self.model != "equidistant" and not self.d.any()
+
+    def project(
+        self, points: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Project points of the optical frame.
+
+        Args:
+            points: (N, 3) metres; NaN and infinities are allowed and invalid.
+
+        Returns:
+            Pixels (u, v), (N, 2) float32, undefined where invalid; and whether the point is in
+            front of the camera, on the unfolded side of the distortion and inside the image,
+            (N,) bool.
+        """
+        x, y, z = np.ascontiguousarray(points.T, dtype=np.float32)
+        valid = (z > NEAREST) & np.isfinite(z)
+        depth = np.where(valid, z, np.float32(1))
+        with np.errstate(all="ignore"):  # what overflows is outside the image
+            x, y = x / depth, y / depth
+            if not self.pinhole:
+                valid &= np.hypot(x, y) < self.fold
+                x, y = distortion.distort(x, y, self.model, self.d)
+            k = self.k.astype(np.float32)
+            u = k[0, 0] * x + k[0, 1] * y + k[0, 2]
+            v = k[1, 1] * y + k[1, 2]
+            valid &= (u >= -0.5) & (u < self.width - 0.5) & (v >= -0.5) & (v < self.height - 0.5)
+        return np.stack((u, v), axis=1), valid
+
+    def rays(self) -> NDArray[np.float32]:
+        """Directions of the pixels, (H, W, 3) float32 with z = 1; NaN where there is none.
+
+        Computed once and read-only.
+        """
+        return self._rays
+
+    @property
+    def straight(self) -> Self:
+        """The pinhole camera of `undistort`'s images: itself where there is no distortion."""
+        return self._straight[0]
+
+    def undistort(self, labels: NDArray[np.uint8], outside: int = 255) -> NDArray[np.uint8]:
+        """Straighten an image of codes by nearest pixels; `outside` where it shows nothing."""
+        camera, maps = self._straight
+        if maps is None:
+            return labels
+        out = np.empty((camera.height, camera.width), dtype=np.uint8)
+        cv2.remap(
+            labels,
+            *maps,
+            cv2.INTER_NEAREST,
+            dst=out,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(outside,),
+        )
+        return out
+
+    @cached_property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """Smallest and largest x / z, then y / z, that the image shows: a cheap first test."""
+        xy: NDArray[np.floating]
+        if self.pinhole:
+            corners = np.array(
+                [(u, v, 1) for u in (-1, self.width) for v in (-1, self.height)], dtype=np.float64
+            )
+            xy = (np.linalg.inv(self.k) @ corners.T)[:2].T
+        else:
+            xy = self._rays[..., :2].reshape(-1, 2)
+            xy = xy[np.isfinite(xy).all(axis=1)]
+            if not len(xy):
+                return (0.0, 0.0, 0.0, 0.0)
+        low, high = xy.min(axis=0), xy.max(axis=0)
+        pad = 0.0 if self.pinhole else 0.02 * (high - low)
+        low, high = low - pad, high + pad
+        return float(low[0]), float(high[0]), float(low[1]), float(high[1])
+
+    @cached_property
+    def fold(self) -> float:
+        """Radius |(x, y)| / z beyond which the distortion folds the image."""
+        return np.inf if self.pinhole else distortion.fold(self.model, self.d)
+
+    @cached_property
+    def _straight(self) -> tuple[Self, tuple[NDArray[np.int16], NDArray[np.uint16]] | None]:
+        """Pinhole camera with the same view, and OpenCV's maps from its pixels to this image."""
+        if self.pinhole:
+            return self, None
+        left, right, top, bottom = np.clip(self.bounds, -_WIDEST, _WIDEST)
+        focal = min(
+            self.k[0, 0],
+            2 * self.width / max(right - left, 1e-6),
+            2 * self.height / max(bottom - top, 1e-6),
+        )
+        k = np.array([[focal, 0, -left * focal], [0, focal, -top * focal], [0, 0, 1]])
+        width, height = int((right - left) * focal) + 1, int((bottom - top) * focal) + 1
+        camera = type(self)(width=width, height=height, k=k, d=np.zeros(0))
+        pixels, valid = self.project(camera.rays().reshape(-1, 3))
+        pixels[~valid] = -10
+        pixels = pixels.reshape(height, width, 2)
+        return camera, cv2.convertMaps(  # type: ignore[return-value]
+            pixels[..., 0], pixels[..., 1], cv2.CV_16SC2, nninterpolation=True
+        )
+
+    @cached_property
+    def _rays(self) -> NDArray[np.float32]:
+        v, u = np.mgrid[: self.height, : self.width].astype(np.float64)
+        pixels = np.stack((u.ravel(), v.ravel()), axis=1)
+        if self.pinhole:
+            inverse = np.linalg.inv(self.k)
+            flat = np.asarray(pixels @ inverse[:2, :2].T + inverse[:2, 2], dtype=np.float64)
+        else:
+            flat = distortion.straighten(pixels, self.k, self.model, self.d)
+        rays = np.ones((self.height, self.width, 3), dtype=np.float32)
+        rays[..., :2] = flat.reshape(self.height, self.width, 2)
+        rays[np.isnan(rays[..., 0])] = np.nan
+        rays.setflags(write=False)
+        return rays
+
+
+def _scale(sx: float, sy: float) -> NDArray[np.float64]:
+    """Pixel coordinates after scaling, with pixel centres at integers, (3, 3)."""
+    return np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])

@@ -1,0 +1,179 @@
+"""What one look says of the cells: free space carved along rays, obstacles where it ends."""
+
+from dataclasses import dataclass
+from typing import Final, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pdn_ros.geometry import roles as role
+from pdn_ros.geometry.grid import GridConfig
+from pdn_ros.geometry.level import LevelView
+
+_BEAM: Final = 3  # rows to either side within which a return speaks for a direction
+_AGREEMENT: Final = (0.5, 0.2)  # metres, share of the distance: camera and LiDAR mean the same
+_SECTORS: Final = 900  # of a LiDAR's turn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """Masks over the window, (rows, columns) bool: rows along y, columns along x."""
+
+    corner: tuple[int, int]
+    resolution: float
+    free: NDArray[np.bool_]
+    occupied: NDArray[np.bool_]
+    dynamic: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, corner: tuple[int, int], config: GridConfig) -> Self:
+        """Make an empty look at the window whose first cell is `corner`."""
+        masks = (np.zeros(config.cells[::-1], dtype=np.bool_) for _ in range(3))
+        return cls(corner, config.resolution, *masks)
+
+    def free_level(self, view: LevelView, pixels: NDArray[np.uint8]) -> None:
+        """Set free the cells whose centre falls on a set pixel of the levelled image."""
+        step, (x, y) = self.resolution, self.corner
+        centres = np.array([[step, 0, (x + 0.5) * step], [0, step, (y + 0.5) * step], [0, 0, 1]])
+        pixels[0, 0] = 0  # where OpenCV puts cells beside the camera
+        rows, columns = self.free.shape
+        cells = cv2.warpPerspective(
+            pixels,
+            view.from_frame @ centres,
+            (columns, rows),
+            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
+        )
+        self.free[:] |= cells.astype(np.bool_)
+
+    def occupy(self, xy: NDArray[np.floating], moving: NDArray[np.bool_]) -> None:
+        """Set occupied the cells of points (N, 2) in the grid's frame."""
+        rows, columns = self.free.shape
+        cells = np.floor(xy / self.resolution).astype(np.int64) - self.corner
+        inside = ((cells >= 0) & (cells < (columns, rows))).all(axis=1)
+        index = cells[inside, 1] * columns + cells[inside, 0]
+        self.occupied.ravel()[index] = True
+        self.dynamic.ravel()[index[moving[inside]]] = True
+
+
+def nearest_returns(view: LevelView, points: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Distance ahead of the nearest standing return in each row of the view, infinite if none."""
+    nearest = np.full(view.shape[0], np.inf, dtype=np.float32)
+    right, _, ahead = ((points - view.centre) @ view.axes).T
+    seen = ahead > 0.3
+    row = np.rint((right[seen] / ahead[seen] - view.left) * view.focal)
+    inside = (row >= 0) & (row < len(nearest))
+    np.minimum.at(nearest, row[inside].astype(np.int64), ahead[seen][inside].astype(np.float32))
+    return nearest
+
+
+def free_pixels(
+    view: LevelView,
+    level: NDArray[np.uint8],
+    nearest: NDArray[np.float32],
+    config: GridConfig,
+) -> NDArray[np.uint8]:
+    """Pixels of a levelled image that show free ground, 0 or 1.
+
+    Ground counts up to one pixel before the first pixel that is something else that stands (that
+    pixel may show both), before the nearest return, and within the range.
+    """
+    rows, columns = level.shape
+    side = view.side(np.arange(rows))
+    reach = np.minimum(
+        config.max_range / np.sqrt(1 + side * side), _widened(nearest, 1) - config.resolution
+    )
+    end = np.minimum(_first(level) - 1, view.column(np.maximum(reach, 1e-3)))
+    free: NDArray[np.bool_] = (level == role.GROUND) & (np.arange(columns) < end[:, None])
+    return free.view(np.uint8)
+
+
+def contacts(
+    view: LevelView,
+    level: NDArray[np.uint8],
+    nearest: NDArray[np.float32],
+    config: GridConfig,
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Points where the ground ends at something that stands.
+
+    A contact lies somewhere between the centres of the last ground pixel and the next one; it is
+    spread over that way, unless a LiDAR return nearby says where.
+
+    Returns:
+        (N, 2) x and y in the view's frame, and (N,) whether what stands there can move.
+    """
+    rows, columns = level.shape
+    first = _first(level)
+    ground = (level == role.GROUND) & (np.arange(columns) < first[:, None])
+    last = columns - 1 - ground[:, ::-1].argmax(axis=1)
+    kind = level[np.arange(rows), np.minimum(first, columns - 1)]
+    stands = (kind == role.STATIC) | (kind == role.DYNAMIC)
+    row = np.flatnonzero(ground.any(axis=1) & (first < columns) & stands)
+    if not len(row):
+        return np.empty((0, 2)), np.empty(0, dtype=np.bool_)
+    near, far = view.ahead(last[row]), view.ahead(last[row] + 1)
+    middle = view.ahead(last[row] + 0.5)
+    beam = _widened(nearest, _BEAM)[row]
+    agree = np.abs(beam - middle) < np.maximum(_AGREEMENT[0], _AGREEMENT[1] * middle)
+    near, far = np.where(agree, beam, near), np.where(agree, beam, far)
+
+    within = far * np.sqrt(1 + view.side(row) ** 2) < config.max_range
+    row, near, far, kind = row[within], near[within], far[within], kind[row[within]]
+    if not len(row):
+        return np.empty((0, 2)), np.empty(0, dtype=np.bool_)
+    along = min(64, int(np.max(far - near) / config.resolution) + 2)
+    across = min(8, int(far.max() / view.focal / config.resolution) + 1)
+    ahead = near[:, None] + (far - near)[:, None] * np.linspace(0, 1, along)
+    shift = (np.arange(across) + 0.5) / across - 0.5
+    side = view.side(row[:, None] + shift)
+    xy = view.in_frame(side[:, None, :], ahead[:, :, None]).reshape(-1, 2)
+    return xy, np.repeat(kind == role.DYNAMIC, along * across)
+
+
+def sweep(
+    look: Look,
+    source: NDArray[np.floating],
+    ground: NDArray[np.floating],
+    standing: NDArray[np.floating],
+    max_range: float,
+) -> NDArray[np.bool_]:
+    """Cells between the nearest and the farthest ground return of each sector around a LiDAR.
+
+    Only returns before the first standing one count. All points are (N, 2) in the grid's frame.
+    """
+    rows, columns = look.free.shape
+    step, (x, y) = look.resolution, look.corner
+    dx = (np.arange(columns, dtype=np.float32) + (x + 0.5)) * step - source[0]
+    dy = (np.arange(rows, dtype=np.float32) + (y + 0.5)) * step - source[1]
+    reach, sector = _polar(*np.broadcast_arrays(dx[None, :], dy[:, None]))
+    stop = np.full(_SECTORS, max_range, dtype=np.float32)
+    radius, where = _polar(*(standing - source).T)
+    np.minimum.at(stop, where, radius - step)
+    stop = np.minimum(stop, np.minimum(np.roll(stop, 1), np.roll(stop, -1)))
+    start, end = np.full(_SECTORS, np.inf, dtype=np.float32), np.zeros(_SECTORS, dtype=np.float32)
+    radius, where = _polar(*(ground - source).T)
+    seen = radius < stop[where]
+    np.minimum.at(start, where[seen], radius[seen])
+    np.maximum.at(end, where[seen], radius[seen])
+    free: NDArray[np.bool_] = (reach >= start[sector]) & (reach <= end[sector])
+    return free
+
+
+def _polar(
+    x: NDArray[np.floating], y: NDArray[np.floating]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Distances and sectors of offsets."""
+    turn = (np.arctan2(y, x) / (2 * np.pi) % 1) * _SECTORS
+    return np.hypot(x, y).astype(np.float32), turn.astype(np.int32) % _SECTORS
+
+
+def _first(level: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """Column of the first pixel in each row that ends the ground: what stands, or sky."""
+    stops = (level - np.uint8(role.STATIC)) <= role.SKY - role.STATIC  # wraps around below
+    return np.asarray(np.where(stops.any(axis=1), stops.argmax(axis=1), level.shape[1]))
+
+
+def _widened(nearest: NDArray[np.float32], by: int) -> NDArray[np.float32]:
+    """Smallest value within `by` rows to either side."""
+    kernel = np.ones((2 * by + 1, 1), dtype=np.uint8)
+    return np.asarray(cv2.erode(nearest[:, None], kernel), dtype=np.float32).ravel()

@@ -1,0 +1,99 @@
+"""A cloud aligned pixel by pixel with a mask, as nav2's semantic segmentation layer reads it."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pdn_ros.geometry import roles as role
+from pdn_ros.geometry.camera import Camera
+from pdn_ros.geometry.ground import GroundPlane
+from pdn_ros.geometry.level import HORIZON
+from pdn_ros.geometry.transforms import Matrix, invert
+
+_REACH: Final = 4.0  # pixels within which a return speaks for its neighbours
+_FARTHEST: Final = 40.0  # metres: farther, a flat ground is a guess
+
+
+def aligned_cloud(
+    roles: NDArray[np.uint8],
+    camera: Camera,
+    T_base_camera: Matrix,  # noqa: N803
+    depth: NDArray[np.float32] | None = None,
+    plane: GroundPlane | None = None,
+    *,
+    max_range: float = _FARTHEST,
+) -> NDArray[np.float32]:
+    """Give each pixel of a mask a point.
+
+    Ground pixels lie on the ground plane; obstacles have the range of the nearest LiDAR return on a
+    pixel of the same role close by. Everything else has no trusted range.
+
+    Args:
+        roles: (h, w) uint8 codes of `pdn_ros.geometry.roles`.
+        camera: Of that size.
+        T_base_camera: From the optical frame to the base frame.
+        depth: (h, w) float32 metres along the optical axis, 0 = none.
+        plane: The ground in the base frame; z = 0 where not given.
+        max_range: Distance up to which the plane is believed, metres.
+
+    Returns:
+        (h, w, 3) float32 in the optical frame, metres, NaN where no range is trusted.
+
+    Raises:
+        ValueError: The arrays' sizes differ from the camera's.
+    """
+    size = (camera.height, camera.width)
+    if roles.shape != size or (depth is not None and depth.shape != size):
+        raise ValueError(f"cloud: mask and depth must have the camera's size {size}")
+    rays = camera.rays()
+    z = _ground_depth(rays, T_base_camera, plane or GroundPlane.flat(), max_range)
+    z[roles != role.GROUND] = np.nan
+    if depth is not None:
+        for kind in (role.STATIC, role.DYNAMIC):
+            _fill(z, roles == kind, depth)
+    return rays * z[..., None]
+
+
+def shrink_depth(depth: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
+    """Scale a sparse depth image down, keeping the nearest return of each new pixel."""
+    rows, columns = depth.shape
+    v, u = np.nonzero(depth)
+    index = (v * height // rows) * width + u * width // columns
+    small = np.zeros(width * height, dtype=np.float32)
+    small[index] = np.inf
+    np.minimum.at(small, index, depth[v, u])
+    return small.reshape(height, width)
+
+
+def _ground_depth(
+    rays: NDArray[np.float32], pose: Matrix, plane: GroundPlane, max_range: float
+) -> NDArray[np.float32]:
+    """Depth of the plane along each ray, NaN at and above the horizon and beyond the range."""
+    optical = plane.moved(invert(pose))
+    if optical.offset <= 0:  # the camera is below the plane
+        return np.full(rays.shape[:2], np.nan, dtype=np.float32)
+    down = -(rays @ optical.normal.astype(np.float32))
+    length = np.linalg.norm(rays, axis=2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.float32(optical.offset) / down
+        z[~((down > HORIZON * length) & (z * length < max_range))] = np.nan
+    return z
+
+
+def _fill(z: NDArray[np.float32], pixels: NDArray[np.bool_], depth: NDArray[np.float32]) -> None:
+    """Give pixels the depth of the nearest return on any of them, where one is close."""
+    hit = pixels & (depth > 0) & np.isfinite(depth)
+    if not hit.any():
+        return
+    distance, labels = cv2.distanceTransformWithLabels(
+        np.where(hit, np.uint8(0), np.uint8(1)),
+        cv2.DIST_L2,
+        cv2.DIST_MASK_5,
+        labelType=cv2.DIST_LABEL_PIXEL,
+    )
+    ranges = np.zeros(labels.max() + 1, dtype=np.float32)
+    ranges[labels[hit]] = depth[hit]
+    near = pixels & (distance <= _REACH)
+    z[near] = ranges[labels[near]]

@@ -1,0 +1,174 @@
+"""A rolling window of log-odds that fade to unknown: the memory of the occupancy grid.
+
+Rows run along y, columns along x, from the window's origin (nav_msgs/OccupancyGrid's order).
+"""
+
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Cell = TypeVar("Cell", bound=np.generic)
+
+NANOSECONDS: Final = 1e-9
+_LARGEST_SIDE: Final = 32767  # nav2 refuses more
+_LARGEST_GRID: Final = 16_000_000  # cells: more than that is a mistake in the units
+_FREE, _OCCUPIED = -1.4, 1.7  # log-odds of one observation
+_LOWEST, _HIGHEST = -3.0, 4.0  # so that four looks free what is no longer there
+
+
+@dataclass(frozen=True, slots=True)
+class GridConfig:
+    """What the grid covers and when a cell counts.
+
+    Attributes:
+        size_m: Length along x and y. A square lets the view fit in whatever the heading.
+        resolution: Side of a cell, metres.
+        max_range: Nothing is believed farther from the camera, metres.
+        decay_s: After so long without being seen every cell is unknown again.
+        dynamic_decay_s: The same where something that can move was seen.
+        free_threshold: Occupancy in percent up to which a cell is free.
+        occupied_threshold: Occupancy in percent from which a cell is occupied.
+        min_confidence: Pixels of less confidence (0..255) say nothing.
+        max_height: What stands higher above the ground doesn't stand in the way, metres.
+    """
+
+    size_m: tuple[float, float] = (50.0, 50.0)
+    resolution: float = 0.1
+    max_range: float = 40.0
+    decay_s: float = 5.0
+    dynamic_decay_s: float = 1.0
+    free_threshold: int = 25
+    occupied_threshold: int = 65
+    min_confidence: int = 96
+    max_height: float = 2.2
+
+    def __post_init__(self) -> None:
+        lengths = (*self.size_m, self.resolution, self.max_range)
+        times = (self.decay_s, self.dynamic_decay_s)
+        if len(self.size_m) != 2 or not all(0 < x < np.inf for x in (*lengths, *times)):
+            raise ValueError("grid: sizes, resolution, range and decay must be positive numbers")
+        columns, rows = self.cells
+        if not (min(columns, rows) >= 1 and max(columns, rows) <= _LARGEST_SIDE):
+            raise ValueError(
+                f"grid: {columns} x {rows} cells; a side has 1 to {_LARGEST_SIDE}: "
+                "change size_m or resolution"
+            )
+        if columns * rows > _LARGEST_GRID:
+            raise ValueError(
+                f"grid: {columns} x {rows} cells are too many; raise resolution or lower size_m"
+            )
+        if not 0 <= self.free_threshold < 50 < self.occupied_threshold <= 100:
+            raise ValueError(
+                f"grid: free_threshold {self.free_threshold} must lie in 0..49 and "
+                f"occupied_threshold {self.occupied_threshold} in 51..100"
+            )
+
+    @property
+    def cells(self) -> tuple[int, int]:
+        """Number of columns (x) and rows (y)."""
+        x, y = (round(side / self.resolution) for side in self.size_m)
+        return x, y
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GridSnapshot:
+    """The grid at one time, as a nav_msgs/OccupancyGrid wants it.
+
+    Attributes:
+        data: (rows, columns) int8: -1 unknown, 0 up to the free threshold free, 100 occupied.
+        origin_xy: Corner of the cell (0, 0) in the grid's frame, metres; a whole number of cells.
+        resolution: Side of a cell, metres.
+    """
+
+    data: NDArray[np.int8]
+    origin_xy: tuple[float, float]
+    resolution: float
+
+
+class EvidenceGrid:
+    """Log-odds of occupancy in a window that moves by whole cells."""
+
+    def __init__(self, config: GridConfig) -> None:
+        self.config = config
+        columns, rows = config.cells
+        self._log_odds = np.zeros((rows, columns), dtype=np.float32)
+        self._dynamic = np.zeros((rows, columns), dtype=np.bool_)
+        self._stamp_ns: int | None = None
+        self.corner: tuple[int, int] | None = None  # cell indices (x, y) of the origin
+        # Certain evidence falls below both thresholds within the decay time.
+        weakest = min(-_logit(config.free_threshold), _logit(config.occupied_threshold))
+        folds = np.log(max(-_LOWEST, _HIGHEST) / max(weakest, 0.01))
+        self._rate = folds / config.decay_s
+        self._dynamic_rate = folds / min(config.dynamic_decay_s, config.decay_s)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._log_odds[:] = 0
+        self._dynamic[:] = False
+        self._stamp_ns = self.corner = None
+
+    def advance(self, stamp_ns: int) -> None:
+        """Let the evidence fade until `stamp_ns`; a jump back in time resets."""
+        if self._stamp_ns is not None and stamp_ns < self._stamp_ns:
+            self.reset()
+        if self._stamp_ns is not None:
+            self._log_odds *= self._fading(stamp_ns)
+        self._stamp_ns = stamp_ns
+
+    def move(self, corner: tuple[int, int]) -> None:
+        """Move the window's origin to a cell; what leaves the window is forgotten."""
+        if self.corner is not None and self.corner != corner:
+            dx, dy = corner[0] - self.corner[0], corner[1] - self.corner[1]
+            self._log_odds = _shifted(self._log_odds, dx, dy)
+            self._dynamic = _shifted(self._dynamic, dx, dy)
+        self.corner = corner
+
+    def add(
+        self,
+        free: NDArray[np.bool_],
+        occupied: NDArray[np.bool_],
+        dynamic: NDArray[np.bool_],
+    ) -> None:
+        """Add one look: masks (rows, columns); where both are set, occupied counts."""
+        free = free & ~occupied
+        self._log_odds += np.float32(_FREE) * free + np.float32(_OCCUPIED) * occupied
+        np.clip(self._log_odds, _LOWEST, _HIGHEST, out=self._log_odds)
+        self._dynamic &= ~(free | occupied)
+        self._dynamic |= dynamic
+
+    def snapshot(self, stamp_ns: int) -> GridSnapshot:
+        """Return the grid as it stands at `stamp_ns`, without changing it."""
+        config = self.config
+        fading = np.float32(1) if self._stamp_ns is None else self._fading(stamp_ns)
+        log_odds = self._log_odds * fading
+        data = np.full(log_odds.shape, -1, dtype=np.int8)
+        data[log_odds >= _logit(config.occupied_threshold)] = 100
+        free = log_odds <= _logit(config.free_threshold)
+        data[free] = np.rint(100 / (1 + np.exp(-log_odds[free])))
+        x, y = self.corner or (0, 0)
+        return GridSnapshot(data, (x * config.resolution, y * config.resolution), config.resolution)
+
+    def _fading(self, stamp_ns: int) -> NDArray[np.float32] | np.float32:
+        """Factors that the log-odds lose from the last look until `stamp_ns`."""
+        elapsed = max(0, stamp_ns - (self._stamp_ns or 0)) * NANOSECONDS
+        slow = np.float32(np.exp(-self._rate * elapsed))
+        fast = np.float32(np.exp(-self._dynamic_rate * elapsed))
+        return np.where(self._dynamic, fast, slow)
+
+
+def _logit(percent: float) -> float:
+    with np.errstate(divide="ignore"):
+        return float(np.log(np.float64(percent) / (100 - percent)) if percent < 100 else np.inf)
+
+
+def _shifted(old: NDArray[Cell], dx: int, dy: int) -> NDArray[Cell]:
+    """Contents of a window moved by (dx, dy) cells, zeros where nothing was."""
+    new = np.zeros_like(old)
+    rows, columns = old.shape
+    if abs(dx) < columns and abs(dy) < rows:
+        new[max(0, -dy) : rows - max(0, dy), max(0, -dx) : columns - max(0, dx)] = old[
+            max(0, dy) : rows - max(0, -dy), max(0, dx) : columns - max(0, -dx)
+        ]
+    return new

@@ -1,0 +1,99 @@
+"""From a LiDAR scan to a depth image and to the patches of the image that are worth precision."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdn_ros.geometry.camera import NEAREST, Camera
+from pdn_ros.geometry.ground import split_ground
+from pdn_ros.geometry.transforms import Matrix, move_points
+
+FARTHEST: Final = 120.0  # metres
+_FEW: Final = 25.0  # returns in a 64 px patch from which on an object counts as well sampled
+_FAR: Final = (20.0, 40.0)  # metres between which distance begins to ask for precision
+_JUMP: Final = 0.25  # spread of the ranges' logarithms that is a discontinuity
+_SUPPORT: Final = 1.0  # returns: a single one may be dust
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LidarView:
+    """A scan as the camera sees it.
+
+    Attributes:
+        depth: (H, W) float32 metres along the optical axis, nearest return, 0 where there is none.
+        weights: (rows, cols) float32 in [0, 1], how much a patch is worth precision; the patch
+            (r, c) covers `[r * p : (r + 1) * p, c * p : (c + 1) * p]`.
+        returns: How many returns fall into the image.
+    """
+
+    depth: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    returns: int
+
+
+def project_scan(
+    points: NDArray[np.floating],
+    *,
+    camera: Camera,
+    T_camera_lidar: Matrix,  # noqa: N803
+    T_base_lidar: Matrix,  # noqa: N803
+    patch_size: int,
+) -> LidarView:
+    """Project a scan and weigh the image's patches.
+
+    Args:
+        points: (N, 3) metres in the LiDAR's frame; NaN and infinities are no returns (REP 117).
+        camera: Camera of the image.
+        T_camera_lidar: From the LiDAR at the scan's stamp to the optical frame at the image's.
+        T_base_lidar: From the LiDAR to the base frame.
+        patch_size: Side of a patch in pixels.
+    """
+    points = points[_in_view(points, T_camera_lidar, camera)]
+    above = ~split_ground(move_points(points, T_base_lidar), T_base_lidar[:3, 3])
+    optical = move_points(points, T_camera_lidar)
+    pixels, valid = camera.project(optical)
+
+    depth = np.zeros(camera.height * camera.width, dtype=np.float32)
+    z, above = optical[valid, 2], above[valid]
+    u, v = np.rint(pixels[valid]).astype(np.int32).T
+    index = v * camera.width + u
+    depth[index] = np.inf
+    np.minimum.at(depth, index, z)
+    nearest = above & (z == depth[index])
+
+    rows, cols = -(-camera.height // patch_size), -(-camera.width // patch_size)
+    patch = (v[nearest] // patch_size) * cols + u[nearest] // patch_size
+    weights = _weigh(patch, z[nearest], rows * cols, (patch_size / 64) ** 2)
+    return LidarView(
+        depth.reshape(camera.height, camera.width), weights.reshape(rows, cols), len(z)
+    )
+
+
+def _weigh(
+    patch: NDArray[np.int32], z: NDArray[np.float32], patches: int, area: float
+) -> NDArray[np.float32]:
+    """Weights of the patches from the returns above the ground that fall into them."""
+    log = np.log(z)
+    count = np.bincount(patch, minlength=patches)
+    many = np.maximum(count, 1)
+    mean = np.bincount(patch, log, minlength=patches) / many
+    spread = np.sqrt(np.maximum(np.bincount(patch, log * log, patches) / many - mean * mean, 0))
+    few = np.exp(-count / (_FEW * area))
+    jump = np.clip(spread / _JUMP, 0, 1)
+    far = np.clip((np.exp(mean) - _FAR[0]) / (_FAR[1] - _FAR[0]), 0, 1)
+    support = 1 - np.exp(-count / _SUPPORT)
+    return (support * (1 - (1 - few) * (1 - jump) * (1 - far))).astype(np.float32)
+
+
+def _in_view(points: NDArray[np.floating], transform: Matrix, camera: Camera) -> NDArray[np.intp]:
+    """Indices of the points within the pyramid that holds the camera's view."""
+    left, right, top, bottom = camera.bounds
+    inward = np.array([[1, 0, -left], [-1, 0, right], [0, 1, -top], [0, -1, bottom], [0, 0, 1]])
+    sides = (inward @ transform[:3, :3]).astype(np.float32)
+    offsets = (inward @ transform[:3, 3]).astype(np.float32)[:, None]
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN is on no side
+        distances = sides @ points.T.astype(np.float32, copy=False) + offsets
+        seen = (distances > 0).all(axis=0) & (distances[4] > NEAREST) & (distances[4] < FARTHEST)
+    return np.flatnonzero(seen)

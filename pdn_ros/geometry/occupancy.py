@@ -1,0 +1,159 @@
+"""Occupancy grid from segmented images, LiDAR ranges, or both.
+
+What is free was seen to be ground, up to the first obstacle in each direction; what is occupied was
+seen where the ground ends, or has a LiDAR return; everything else is unknown.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pdn_ros.geometry import roles as role
+from pdn_ros.geometry.camera import Camera
+from pdn_ros.geometry.carving import Look, contacts, free_pixels, nearest_returns, sweep
+from pdn_ros.geometry.grid import EvidenceGrid, GridConfig, GridSnapshot
+from pdn_ros.geometry.ground import GroundPlane, fit_plane, split_ground
+from pdn_ros.geometry.level import OUTSIDE, LevelView
+from pdn_ros.geometry.transforms import Matrix, finite, move_points
+
+__all__ = ["GridConfig", "GridSnapshot", "OccupancyGrid"]
+
+_BEHIND: Final = 10.0  # metres of the window kept behind the vehicle
+_STANDS: Final = 0.3  # metres above the ground from which a return is an obstacle's
+_TILT: Final = 0.015  # metres per metre by which the plane may be wrong
+
+
+class OccupancyGrid:
+    """Evidence of what is free and what is occupied around the vehicle.
+
+    The window is axis-aligned with the grid's frame, reaches ahead of the camera whatever the
+    heading, and moves by whole cells. Not safe for use from several threads.
+    """
+
+    def __init__(self, config: GridConfig | None = None) -> None:
+        self.config = config or GridConfig()
+        self._grid = EvidenceGrid(self.config)
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._grid.reset()
+
+    def snapshot(self, stamp_ns: int) -> GridSnapshot:
+        """Return the grid as it stands at a time; all is unknown `decay_s` after the last look."""
+        return self._grid.snapshot(stamp_ns)
+
+    def update(
+        self,
+        roles: NDArray[np.uint8],
+        camera: Camera,
+        T_base_camera: Matrix,  # noqa: N803
+        T_grid_base: Matrix,  # noqa: N803
+        stamp_ns: int,
+        *,
+        depth: NDArray[np.float32] | None = None,
+        plane: GroundPlane | None = None,
+        confidence: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Add an image.
+
+        Args:
+            roles: (H, W) uint8 codes of `pdn_ros.geometry.roles`.
+            camera: Of that size.
+            T_base_camera: From the optical frame to the base frame.
+            T_grid_base: From the base frame to the grid's, at the image's stamp.
+            stamp_ns: Of the image; a jump back in time resets the grid.
+            depth: (H, W) float32 LiDAR ranges along the optical axis, metres, 0 = none.
+            plane: The ground in the base frame; where not given, fitted to the LiDAR's ranges on
+                ground pixels, else z = 0.
+            confidence: (H, W) uint8; pixels below the configured minimum say nothing.
+
+        Raises:
+            ValueError: The arrays' sizes differ from the camera's.
+        """
+        size = (camera.height, camera.width)
+        for name, image in (("roles", roles), ("depth", depth), ("confidence", confidence)):
+            if image is not None and image.shape != size:
+                raise ValueError(
+                    f"grid: {name} of size {image.shape} for a camera of rows, columns {size}"
+                )
+        if confidence is not None:
+            roles = np.where(confidence < self.config.min_confidence, np.uint8(role.UNKNOWN), roles)
+        points, kinds = _returns(roles, camera, T_base_camera, depth)
+        if plane is None:
+            plane = fit_plane(points[kinds == role.GROUND]) or GroundPlane.flat()
+        standing = self._standing(points, plane)
+        points, kinds = move_points(points[standing], T_grid_base), kinds[standing]
+
+        pose = T_grid_base @ T_base_camera
+        look = self._begin(stamp_ns, T_grid_base[:2, 3], pose[:2, 2])
+        view = LevelView.of(camera.straight, pose, plane.moved(T_grid_base), self.config.max_range)
+        if view is not None:
+            level = view.warp(camera.undistort(roles, OUTSIDE))
+            nearest = nearest_returns(view, points)
+            look.free_level(view, free_pixels(view, level, nearest, self.config))
+            look.occupy(*contacts(view, level, nearest, self.config))
+        look.occupy(points[:, :2], kinds == role.DYNAMIC)
+        self._grid.add(look.free, look.occupied, look.dynamic)
+
+    def update_lidar(
+        self,
+        points: NDArray[np.floating],
+        T_grid_base: Matrix,  # noqa: N803
+        stamp_ns: int,
+        origin: ArrayLike = (0, 0, 1.723),
+    ) -> None:
+        """Add a scan by itself: returns above the ground occupied, rays to the ground free.
+
+        Args:
+            points: (N, 3) metres in the base frame.
+            T_grid_base: From the base frame to the grid's, at the scan's stamp.
+            stamp_ns: Of the scan.
+            origin: Position of the LiDAR in the base frame.
+        """
+        points = points[finite(points)]
+        ground = split_ground(points, origin)
+        plane = fit_plane(points[ground]) or GroundPlane.flat()
+        standing = self._standing(points, plane) & ~ground
+        look = self._begin(stamp_ns, T_grid_base[:2, 3], T_grid_base[:2, 0])
+        source = move_points(np.array([origin], dtype=np.float32), T_grid_base)[0, :2]
+        above = move_points(points[standing], T_grid_base)[:, :2]
+        below = move_points(points[ground], T_grid_base)[:, :2]
+        look.free[:] = sweep(look, source, below, above, self.config.max_range)
+        look.occupy(above, np.zeros(len(above), dtype=np.bool_))
+        self._grid.add(look.free, look.occupied, look.dynamic)
+
+    def _begin(
+        self, stamp_ns: int, position: NDArray[np.float64], heading: NDArray[np.float64]
+    ) -> Look:
+        """Let the evidence fade and move the window so that it reaches ahead."""
+        self._grid.advance(stamp_ns)
+        size = np.array(self.config.size_m)
+        length = np.linalg.norm(heading)
+        ahead = heading / length if length > 0.1 else np.zeros(2)
+        centre = position + ahead * np.maximum(size / 2 - _BEHIND, size / 4)
+        corner = np.rint((centre - size / 2) / self.config.resolution).astype(int)
+        self._grid.move((int(corner[0]), int(corner[1])))
+        return Look.of((int(corner[0]), int(corner[1])), self.config)
+
+    def _standing(self, points: NDArray[np.floating], plane: GroundPlane) -> NDArray[np.bool_]:
+        """Which points, in the base frame, stand in a vehicle's way."""
+        heights = plane.heights(points)
+        slack = _STANDS + _TILT * np.hypot(points[:, 0], points[:, 1])
+        standing: NDArray[np.bool_] = (heights > slack) & (heights < self.config.max_height)
+        return standing
+
+
+def _returns(
+    roles: NDArray[np.uint8],
+    camera: Camera,
+    pose: Matrix,
+    depth: NDArray[np.float32] | None,
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Points of a depth image in the base frame, (N, 3), and the roles of their pixels."""
+    if depth is None:
+        return np.empty((0, 3), dtype=np.float32), np.empty(0, dtype=np.uint8)
+    index = np.flatnonzero((depth > 0) & (depth < np.inf))
+    optical = camera.rays().reshape(-1, 3)[index] * depth.ravel()[index, None]
+    seen = np.isfinite(optical[:, 0])
+    return move_points(optical[seen], pose), roles.ravel()[index[seen]]

@@ -1,0 +1,128 @@
+"""Composition: coarse logits everywhere, the refined ones where there are any."""
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from pdn_ros.network.config import PatchGrid
+from pdn_ros.network.refinement import Refined
+from pdn_ros.network.segmentation import OUTPUT_STRIDE
+
+
+def feather(size: int, halo: int, like: Tensor) -> Tensor:
+    """Weight of a refined crop's cells: 1 inside the patch, falling to 0 through the halo.
+
+    Returns:
+        (1, q, q) with q = (size + 2 * halo) / 4.
+    """
+    inner, rim = size // OUTPUT_STRIDE, halo // OUTPUT_STRIDE
+    position = torch.arange(inner + 2 * rim).to(like) + 0.5
+    edge = torch.minimum(position, inner + 2 * rim - position)
+    ramp = (edge / max(rim, 1)).clamp(max=1.0)
+    return (ramp[:, None] * ramp[None, :])[None]
+
+
+def compose(
+    coarse: Tensor, refined: Refined, patches: Tensor, grid: PatchGrid, halo: int
+) -> Tensor:
+    """Blend refined patches into the coarse logits; neighbours overlap in their halos.
+
+    Args:
+        coarse: (C, h, w) coarse logits on the stride-4 cells of the padded full-resolution image,
+            h = rows * p / 4, w = cols * p / 4.
+        refined: Logits and gates of K patches.
+        patches: (K,) row-major patch ids.
+        grid: The patch grid.
+        halo: Pixels around each patch.
+
+    Returns:
+        (C, h, w) composed logits.
+    """
+    rim, inner = halo // OUTPUT_STRIDE, grid.size // OUTPUT_STRIDE
+    _, height, width = coarse.shape
+    weights = refined.gate * feather(grid.size, halo, coarse)
+    total = torch.zeros_like(coarse[0]).new_zeros(height + 2 * rim, width + 2 * rim)
+    residual = coarse.new_zeros(coarse.shape[0], height + 2 * rim, width + 2 * rim)
+    cover = torch.zeros_like(total)
+    soft = feather(grid.size, halo, coarse)[0]
+    for k, patch in enumerate(patches.tolist()):
+        top, left = (patch // grid.cols) * inner, (patch % grid.cols) * inner
+        window = (slice(top, top + inner + 2 * rim), slice(left, left + inner + 2 * rim))
+        residual[:, window[0], window[1]] += weights[k] * refined.logits[k]
+        total[window] += weights[k, 0]
+        cover[window] += soft
+    # Where halos overlap the feathers add up to more than one: the mean of the patches counts.
+    share = cover.clamp_min(1.0)
+    inside = (slice(rim, rim + height), slice(rim, rim + width))
+    return coarse * (1 - (total / share)[inside]) + (residual / share)[:, inside[0], inside[1]]
+
+
+def on_cells(logits: Tensor, scale: float, size: tuple[int, int]) -> Tensor:
+    """Resample the logits of a pass at `scale` onto the stride-4 cells of the full image.
+
+    Args:
+        logits: (1, C, h, w) at stride 4 of the scaled image.
+        scale: Size of that image relative to the full one.
+        size: Rows and columns of cells wanted; what lies beyond the logits is replicated.
+
+    Returns:
+        (C, rows, cols).
+    """
+    if scale != 1.0:
+        logits = functional.interpolate(
+            logits, scale_factor=1 / scale, mode="bilinear", align_corners=False
+        )
+    bottom, right = size[0] - logits.shape[2], size[1] - logits.shape[3]
+    logits = logits[:, :, : size[0], : size[1]]
+    if bottom > 0 or right > 0:
+        logits = functional.pad(logits, (0, max(right, 0), 0, max(bottom, 0)), mode="replicate")
+    return logits[0]
+
+
+def decode(logits: Tensor, height: int, width: int) -> NDArray[np.uint8]:
+    """Return the class of every pixel: the argmax of the bilinearly upsampled logits.
+
+    Between four cells of one class no other class can win (an interpolated logit is a convex
+    combination), so only the blocks between cells that differ are interpolated: the same
+    labels for a fraction of the work.
+
+    Args:
+        logits: (C, h, w) on stride-4 cells that cover height x width pixels.
+        height: Rows of the mask.
+        width: Columns of the mask.
+
+    Returns:
+        (height, width) uint8.
+    """
+    padded = functional.pad(logits[None], (1, 1, 1, 1), mode="replicate")[0]
+    labels = padded.argmax(0).to(torch.uint8)
+    a, b, c, d = labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1], labels[1:, 1:]
+    mixed = ((a != b) | (a != c) | (a != d)).nonzero()
+    rows, cols = a.shape
+    blocks = a[:, None, :, None].repeat(1, OUTPUT_STRIDE, 1, OUTPUT_STRIDE)
+    if len(mixed):
+        y, x = mixed[:, 0], mixed[:, 1]
+        cells = padded.permute(1, 2, 0)
+        corners = torch.stack(
+            [cells[y, x], cells[y, x + 1], cells[y + 1, x], cells[y + 1, x + 1]], 1
+        )
+        t = (torch.arange(OUTPUT_STRIDE).to(logits) + 0.5) / OUTPUT_STRIDE
+        along = torch.stack([1 - t, t], 1)
+        mix = torch.einsum("ia,jb->ijab", along, along).reshape(OUTPUT_STRIDE**2, 4)
+        best = (mix @ corners).argmax(2).to(torch.uint8)
+        blocks[y, :, x, :] = best.reshape(-1, OUTPUT_STRIDE, OUTPUT_STRIDE)
+    half = OUTPUT_STRIDE // 2
+    mask = blocks.reshape(rows * OUTPUT_STRIDE, cols * OUTPUT_STRIDE)
+    mask = mask[half : half + height, half : half + width]
+    return np.ascontiguousarray(mask.cpu().numpy())
+
+
+def confidence(logits: Tensor, height: int, width: int) -> NDArray[np.uint8]:
+    """Return the winning class's probability, (height, width) uint8 with 255 = certain."""
+    best = (logits.softmax(0).amax(0) * 255).round().to(torch.uint8).cpu().numpy()
+    size = (best.shape[1] * OUTPUT_STRIDE, best.shape[0] * OUTPUT_STRIDE)
+    full = cv2.resize(best, size, interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(full[:height, :width]).astype(np.uint8, copy=False)

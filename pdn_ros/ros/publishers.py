@@ -1,0 +1,170 @@
+"""The outputs of the perception node: nothing is computed that nobody listens to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from nav_msgs.msg import OccupancyGrid
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import Image, PointCloud2
+from std_msgs.msg import Float32
+from vision_msgs.msg import LabelInfo, VisionClass
+from visualization_msgs.msg import MarkerArray
+
+from pdn_ros.classes import ClassSet
+from pdn_ros.inference import Result
+from pdn_ros.msg import LabelInfo as ClassesMessage
+from pdn_ros.msg import PatchArray
+from pdn_ros.ros import cdr, rle
+from pdn_ros.ros.cdr import Header
+from pdn_ros.ros.markers import patch_markers
+from pdn_ros.ros.parameters import PerceptionConfig
+from pdn_ros.ros.patches import write_patches
+from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR
+from pdn_ros.ros.scene import Scene
+from pdn_ros.visualization import overlay, saliency
+
+TOPICS: dict[str, tuple[type, QoSProfile]] = {
+    "mask": (Image, RELIABLE),
+    "confidence": (Image, RELIABLE),
+    "overlay": (Image, RELIABLE),
+    "saliency": (Image, RELIABLE),
+    "patches": (PatchArray, RELIABLE),
+    "patch_markers": (MarkerArray, RELIABLE),
+    "occupancy": (OccupancyGrid, LATCHED),
+    "costmap/mask": (Image, SENSOR),
+    "costmap/confidence": (Image, SENSOR),
+    "costmap/points": (PointCloud2, SENSOR),
+    "debug/processing_time_ms": (Float32, RELIABLE),
+    "debug/pipeline_latency_ms": (Float32, RELIABLE),
+}
+
+
+NEED_CONFIDENCE = ("confidence", "occupancy", "costmap/confidence")
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One image with what was made of it."""
+
+    header: Header
+    image: NDArray[np.uint8]
+    result: Result
+    prior: NDArray[np.float32] | None
+    depth: NDArray[np.float32] | None
+
+
+class Outputs:
+    """Publishers of the perception node, by name."""
+
+    def __init__(self, node: LifecycleNode, classes: ClassSet) -> None:
+        self._node = node
+        self._classes = classes
+        self._publishers: dict[str, Any] = {
+            name: node.create_lifecycle_publisher(kind, f"~/{name}", qos)
+            for name, (kind, qos) in TOPICS.items()
+        }
+        self._latched: dict[str, Any] = {
+            "label_info": node.create_lifecycle_publisher(LabelInfo, "~/label_info", LATCHED),
+            "classes": node.create_lifecycle_publisher(ClassesMessage, "~/classes", LATCHED),
+        }
+
+    def close(self) -> None:
+        """Destroy the publishers."""
+        for publisher in (*self._publishers.values(), *self._latched.values()):
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._publishers, self._latched = {}, {}
+
+    def wanted(self, *names: str) -> bool:
+        """Say whether somebody listens to one of the outputs; without names: to any."""
+        return any(
+            self._publishers[name].get_subscription_count() for name in names or self._publishers
+        )
+
+    def publish_classes(self) -> None:
+        """Publish what the ids mean, for everybody who comes, now or later."""
+        infos = self._classes.classes
+        labels = LabelInfo(
+            class_map=[VisionClass(class_id=i, class_name=c.name) for i, c in enumerate(infos)]
+        )
+        classes = ClassesMessage(
+            ids=list(range(len(infos))),
+            names=[c.name for c in infos],
+            red=[c.color[0] for c in infos],
+            green=[c.color[1] for c in infos],
+            blue=[c.color[2] for c in infos],
+            roles=[c.role.value for c in infos],
+            thin=[c.thin for c in infos],
+        )
+        labels.header.stamp = classes.header.stamp = self._node.get_clock().now().to_msg()
+        self._latched["label_info"].publish(labels)
+        self._latched["classes"].publish(classes)
+
+    def publish(self, shot: Shot, scene: Scene, config: PerceptionConfig) -> None:
+        """Publish everything of a frame that somebody listens to, the mask first."""
+        header, result = shot.header, shot.result
+        if self.wanted("mask"):
+            self._send("mask", self._mask(header, result.mask, config))
+        if result.confidence is not None and self.wanted("confidence"):
+            self._send("confidence", cdr.write_mono8(header, result.confidence))
+        if self.wanted("patches"):
+            prior = shot.prior if result.prior_used else None
+            self._send("patches", write_patches(header, result, prior))
+        self._publish_scene(shot, scene, config)
+        if self.wanted("overlay"):
+            picture = overlay(shot.image, result.mask, self._classes)
+            self._send("overlay", cdr.write_bgr8(header, picture))
+        if self.wanted("saliency"):
+            picture = saliency(
+                shot.image, result.weights, result.selected, result.patch_size, shot.prior
+            )
+            self._send("saliency", cdr.write_bgr8(header, picture))
+
+    def publish_times(self, processing_ms: float, latency_ms: float) -> None:
+        """Publish the debug times."""
+        self._publishers["debug/processing_time_ms"].publish(Float32(data=processing_ms))
+        self._publishers["debug/pipeline_latency_ms"].publish(Float32(data=latency_ms))
+
+    def _publish_scene(self, shot: Shot, scene: Scene, config: PerceptionConfig) -> None:
+        header, result = shot.header, shot.result
+        height, width = result.mask.shape
+        view = None
+        if self.wanted("occupancy", "costmap/points", "patch_markers"):
+            view = scene.view(header, (width, height))
+        if view is not None and self.wanted("occupancy"):
+            grid = scene.grid(header, result, view, shot.depth)
+            if grid is not None:
+                placed, cells = grid
+                message = cdr.write_grid(
+                    placed, cells.data, resolution=cells.resolution, origin_xy=cells.origin_xy
+                )
+                self._send("occupancy", message)
+        if self.wanted("costmap/mask", "costmap/confidence", "costmap/points"):
+            small = (config.costmap.width, max(1, round(height * config.costmap.width / width)))
+            mask = _nearest(result.mask, small)
+            self._send("costmap/mask", cdr.write_mono8(header, mask))
+            if result.confidence is not None:
+                confidence = _nearest(result.confidence, small)
+                self._send("costmap/confidence", cdr.write_mono8(header, confidence))
+            if view is not None and self.wanted("costmap/points"):
+                cloud = scene.cloud(mask, view, shot.depth)
+                self._send("costmap/points", cdr.write_organised_cloud(header, cloud))
+        if view is not None and self.wanted("patch_markers"):
+            markers = patch_markers(header, result, view.camera, view.T_base_camera)
+            self._publishers["patch_markers"].publish(markers)
+
+    def _send(self, name: str, message: bytes) -> None:
+        self._publishers[name].publish(message)
+
+    @staticmethod
+    def _mask(header: Header, mask: NDArray[np.uint8], config: PerceptionConfig) -> bytes:
+        if config.mask_encoding == "rle":
+            return cdr.write_rle(header, mask.shape[0], mask.shape[1], rle.encode(mask))
+        return cdr.write_mono8(header, mask)
+
+
+def _nearest(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)

@@ -1,0 +1,95 @@
+"""The latest frame, and the thread that works on it.
+
+A camera is faster than the network on most machines. A queue would grow without end or age; here
+the newest frame replaces the one that waits, and the replaced one is counted.
+"""
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class LatestSlot(Generic[T]):
+    """Holds at most one item: the newest. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._item: T | None = None
+        self._closed = False
+        self._received = 0
+        self._dropped = 0
+
+    @property
+    def received(self) -> int:
+        """How many items were put in."""
+        return self._received
+
+    @property
+    def dropped(self) -> int:
+        """How many items were replaced or cleared before anybody took them."""
+        return self._dropped
+
+    def put(self, item: T) -> None:
+        """Put an item in; one that waits there is dropped and counted."""
+        with self._condition:
+            if self._closed:
+                return
+            self._received += 1
+            self._dropped += self._item is not None
+            self._item = item
+            self._condition.notify()
+
+    def take(self, timeout: float | None = None) -> T | None:
+        """Wait for an item and take it out; None when closed or after `timeout` seconds."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or self._item is not None, timeout)
+            item, self._item = self._item, None
+            return None if self._closed else item
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        with self._condition:
+            self._dropped += self._item is not None
+            self._item = None
+
+    def close(self) -> None:
+        """Wake every waiting thread; from now on nothing goes in or comes out."""
+        with self._condition:
+            self._closed = True
+            self._item = None
+            self._condition.notify_all()
+
+
+class Worker(Generic[T]):
+    """A thread that handles the items of its slot one after the other.
+
+    Args:
+        name: Of the thread.
+        handle: Called with each item, never in two threads at once.
+        failed: Called with what `handle` raised; the next item is handled all the same.
+    """
+
+    def __init__(
+        self, name: str, handle: Callable[[T], None], failed: Callable[[Exception], None]
+    ) -> None:
+        self.slot: LatestSlot[T] = LatestSlot()
+        self._handle = handle
+        self._failed = failed
+        # A daemon: a native call that hangs must not keep the process alive after a signal.
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Stop after the item in work; False when that took longer than `timeout` seconds."""
+        self.slot.close()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        while (item := self.slot.take()) is not None:
+            try:
+                self._handle(item)
+            except Exception as error:  # noqa: BLE001 - the caller reports it and frames go on
+                self._failed(error)

@@ -1,0 +1,93 @@
+"""Running a lifecycle node as a process that ends within two seconds of a signal."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import rclpy
+from rclpy.exceptions import ROSInterruptException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+from rclpy.utilities import remove_ros_args
+
+GRACE_S = 1.0
+"""How long a native call may hold the process up after a signal before it is cut off."""
+
+
+def run(make: Callable[[], LifecycleNode], argv: list[str] | None = None) -> int:
+    """Spin a node until SIGINT or SIGTERM; with parameter `autostart` bring it to active first.
+
+    A callback that raises is logged and the node goes on. Returns the process's exit status.
+    """
+    argv = sys.argv if argv is None else argv
+    unknown = remove_ros_args(argv)[1:]
+    if unknown:
+        sys.stderr.write(f"unknown arguments {' '.join(unknown)}: give --ros-args ...\n")
+        return 2
+    finished = threading.Event()
+    stop: Future = Future()
+    with _signals(stop, finished):
+        try:
+            rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
+        except Exception as error:  # noqa: BLE001 - rclpy raises bindings' types that it hides
+            sys.stderr.write(f"{str(error).splitlines()[0]}\n")
+            return 2
+        executor = SingleThreadedExecutor()
+        node = make()
+        executor.add_node(node)
+        if node.get_parameter("autostart").value and not stop.done():
+            _start(node)
+        while not stop.done():
+            try:
+                executor.spin_until_future_complete(stop)
+            except (ExternalShutdownException, ROSInterruptException):
+                break
+            except Exception as error:  # noqa: BLE001 - one callback must not end the node
+                node.get_logger().error(f"{type(error).__name__}: {error}")
+        node.destroy_node()
+        executor.shutdown(timeout_sec=0.0)
+        rclpy.try_shutdown()
+        finished.set()
+    # Tearing the interpreter down with its native libraries can take longer than a signal allows.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _start(node: LifecycleNode) -> None:
+    if node.trigger_configure() is TransitionCallbackReturn.SUCCESS:
+        node.trigger_activate()
+
+
+@contextmanager
+def _signals(stop: Future, finished: threading.Event) -> Iterator[None]:
+    """Turn the first SIGINT or SIGTERM into `stop`, and insist when that does not help.
+
+    Python runs its signal handlers between two bytecodes of the main thread only, which may be
+    inside a native call for seconds (loading a model). The wake-up descriptor is written by the
+    handler in C, so that a thread of ours hears of the signal at once.
+    """
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+
+    def watch() -> None:
+        reader.recv(1)
+        stop.set_result(None)
+        if not finished.wait(GRACE_S):
+            get_logger("pdn_ros").warning("a native call did not end in time; stopped all the same")
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
+
+    threading.Thread(target=watch, name="signals", daemon=True).start()
+    yield

@@ -1,0 +1,123 @@
+"""What kinds of street there are, and the class ids that their things carry."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pdn_ros.classes import load_classes
+
+PERIOD = 204.8
+"""Every so many metres the street's plan repeats: one zebra crossing, one crossroads."""
+
+KERB = 0.12
+"""Height of the kerb in metres."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Class ids by name."""
+
+    building: int
+    pole: int
+    road: int
+    sidewalk: int
+    vegetation: int
+    sign: int
+    fence: int
+    vehicle: int
+    pedestrian: int
+    cyclist: int
+    lane_marking: int
+    sky: int
+
+    @classmethod
+    def street(cls) -> "Labels":
+        """Return the ids of the class set `street`."""
+        names = load_classes("street").names
+        return cls(**{name: names.index(name) for name in cls.__dataclass_fields__})
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One kind of street; lengths in metres, densities per 100 m and side."""
+
+    lanes: int
+    lane_width: float
+    parking: float
+    median: float
+    sidewalk: float
+    garden: tuple[float, float]
+    floors: tuple[int, int]
+    gabled: float
+    building_gap: float
+    trees: float
+    hedges: float
+    fences: float
+    parked: float
+    pedestrians: float
+    traffic: float
+    bend: float
+    slope: float
+
+    @property
+    def road_half(self) -> float:
+        """From the centre line to the kerb."""
+        return self.median / 2 + self.lanes * self.lane_width + self.parking
+
+    @property
+    def paved_half(self) -> float:
+        """From the centre line to the outer edge of the sidewalk."""
+        return self.road_half + self.sidewalk
+
+    @property
+    def ego_t(self) -> float:
+        """Where the recording vehicle drives: the innermost right lane."""
+        return -(self.median / 2 + self.lane_width / 2)
+
+
+LAYOUTS = {
+    "street": Layout(
+        lanes=1, lane_width=3.4, parking=2.1, median=0.0, sidewalk=3.0, garden=(0.0, 2.0),
+        floors=(3, 5), gabled=0.55, building_gap=0.12, trees=5.0, hedges=2.0, fences=2.5,
+        parked=8.0, pedestrians=7.0, traffic=3.0, bend=0.16, slope=0.012,
+    ),
+    "boulevard": Layout(
+        lanes=2, lane_width=3.3, parking=2.1, median=3.6, sidewalk=4.2, garden=(0.0, 0.5),
+        floors=(4, 7), gabled=0.2, building_gap=0.06, trees=8.0, hedges=1.5, fences=1.0,
+        parked=7.0, pedestrians=11.0, traffic=6.0, bend=0.08, slope=0.006,
+    ),
+    "village": Layout(
+        lanes=1, lane_width=3.1, parking=0.0, median=0.0, sidewalk=1.9, garden=(3.0, 7.0),
+        floors=(1, 2), gabled=0.95, building_gap=0.6, trees=7.0, hedges=7.0, fences=6.0,
+        parked=2.0, pedestrians=4.0, traffic=2.0, bend=0.3, slope=0.03,
+    ),
+}  # fmt: skip
+"""The scenes by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where the street's plan puts its crossings, the same in every period."""
+
+    zebra: float
+    crossroads: float
+    side_half: float = 3.2
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> "Plan":
+        """Draw a plan."""
+        return cls(zebra=float(rng.uniform(35, 75)), crossroads=float(rng.uniform(125, 165)))
+
+    def to_crossroads(self, s: float) -> float:
+        """Return the distance along the street to the nearest crossroads."""
+        return abs((s - self.crossroads + PERIOD / 2) % PERIOD - PERIOD / 2)
+
+    def to_zebra(self, s: float) -> float:
+        """Return the distance along the street to the nearest zebra crossing."""
+        return abs((s - self.zebra + PERIOD / 2) % PERIOD - PERIOD / 2)
+
+    def repeats(self, at: float, start: float, end: float) -> list[float]:
+        """Return every s between start and end that corresponds to `at` in the plan."""
+        first = int(np.ceil((start - at) / PERIOD))
+        last = int(np.floor((end - at) / PERIOD))
+        return [at + PERIOD * k for k in range(first, last + 1)]

@@ -1,0 +1,91 @@
+"""What a training run is: everything that is needed to repeat it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pdn_ros.errors import InputError
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class DataConfig(BaseModel):
+    """One data set of the mixture: `spec` as `pdn_ros.datasets.open_dataset` reads it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    spec: str
+    split: str = "train"
+    weight: Positive = 1.0
+    """Share of the samples, relative to the other sets."""
+    scales: tuple[Positive, Positive] = (0.5, 1.6)
+    """Range of the random scale, relative to the images' own size."""
+
+
+class StageConfig(BaseModel):
+    """One stage: what is trained, on what, for how long."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    objective: Literal["context", "dense", "driver", "patches"]
+    data: Annotated[tuple[DataConfig, ...], Field(min_length=1)]
+    steps: Annotated[int, Field(gt=0)]
+    batch: Annotated[int, Field(gt=0)] = 8
+    """Images of a step, over all processes."""
+    crop: tuple[int, int] = (352, 480)
+    """Height and width of the training crops, pixels."""
+    lr: Positive = 1.5e-3
+    """Peak learning rate of new layers."""
+    backbone_lr: Positive = 2.5e-4
+    """Peak learning rate of the pretrained backbone."""
+    weight_decay: float = 0.01
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    """Decay of the averaged weights that the next stage and the result take."""
+    selection: Literal["oracle", "straight_through", "perturbed"] = "oracle"
+    """How the patches of a step are picked (objective `patches`)."""
+    random_share: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """Share of the picked patches that are drawn at random, so that every kind is seen."""
+    sparsity: Annotated[float, Field(ge=0)] = 0.0
+    """lambda of the patch selection loss, lambda * sum |w_i|."""
+
+
+class TrainingConfig(BaseModel):
+    """A run: its stages follow each other, each starts from the last one's averaged weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
+    validation: tuple[DataConfig, ...] = ()
+    classes: str = "street"
+    seed: int = 0
+    processes: Annotated[int, Field(gt=0)] = 1
+    """Data-parallel processes on this machine (CPU cores or GPUs)."""
+    nodes: Annotated[int, Field(gt=0)] = 1
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    init: Path | None = None
+    """Weights to start from; none: ImageNet backbone."""
+    checkpoint_every: Annotated[int, Field(gt=0)] = 50
+    validate_every: Annotated[int, Field(gt=0)] = 250
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """Read a training configuration from YAML.
+
+    Raises:
+        InputError: The file is absent or no training configuration.
+    """
+    try:
+        return TrainingConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; give a training configuration") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: no YAML ({str(error).splitlines()[0]})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path}: {where}: {first['msg']}") from error

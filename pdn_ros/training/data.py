@@ -1,0 +1,142 @@
+"""Samples of a training step: drawn, augmented and stacked, a function of (seed, step) alone.
+
+Nothing here keeps state between steps, so that a resumed run draws what the killed one would have.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pdn_ros.classes import VOID, ClassSet
+from pdn_ros.datasets import LabelledImages, Sample, open_dataset
+from pdn_ros.errors import InputError
+from pdn_ros.training.config import DataConfig
+
+Pairs = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A step's images.
+
+    Attributes:
+        images: (B, 3, H, W) uint8 BGR.
+        labels: (B, H, W) int64 class ids, 255 void.
+        hidden: For each image the pairs (hidden class, class that it is labelled as).
+    """
+
+    images: Tensor
+    labels: Tensor
+    hidden: tuple[Pairs, ...]
+
+
+class Mixture:
+    """Several data sets drawn from by weight; decoded images are kept in memory."""
+
+    def __init__(self, configs: Sequence[DataConfig], classes: ClassSet) -> None:
+        self._configs = configs
+        self._sets = [open_dataset(c.spec, c.split, classes) for c in configs]
+        weights = np.array([c.weight for c in configs])
+        self._shares = weights / weights.sum()
+        self._pairs = [_hidden_pairs(s, classes) for s in self._sets]
+        self._cache: dict[tuple[int, int], Sample | None] = {}
+
+    def batch(self, rng: np.random.Generator, size: int, crop: tuple[int, int]) -> Batch:
+        """Draw `size` augmented crops (height, width)."""
+        images, labels, hidden = [], [], []
+        while len(images) < size:
+            which = int(rng.choice(len(self._sets), p=self._shares))
+            sample = self._sample(which, int(rng.integers(len(self._sets[which]))))
+            if sample is None:
+                continue
+            image, label = augment(rng, sample, crop, self._configs[which].scales)
+            images.append(torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))))
+            labels.append(torch.from_numpy(label.astype(np.int64)))
+            hidden.append(self._pairs[which])
+        return Batch(torch.stack(images), torch.stack(labels), tuple(hidden))
+
+    def frequencies(self, num_classes: int, samples: int = 200) -> NDArray[np.float64]:
+        """Share of each class among the labelled pixels of evenly picked images, (C,)."""
+        counts = np.zeros(num_classes)
+        for which, images in enumerate(self._sets):
+            picked = np.linspace(0, len(images) - 1, min(len(images), samples // len(self._sets)))
+            for i in np.unique(picked.astype(int)):
+                sample = self._sample(which, int(i))
+                if sample is not None:
+                    found = np.bincount(sample.label[::4, ::4].ravel(), minlength=256)
+                    counts += self._shares[which] * found[:num_classes] / len(picked)
+        return counts / counts.sum()
+
+    def _sample(self, which: int, index: int) -> Sample | None:
+        """Read a sample once; a damaged file is said once and left out for good."""
+        key = (which, index)
+        if key not in self._cache:
+            try:
+                self._cache[key] = self._sets[which].sample(index)
+            except InputError as error:
+                print(f"pdn: left out: {error}")  # noqa: T201
+                self._cache[key] = None
+        return self._cache[key]
+
+
+def _hidden_pairs(images: LabelledImages, classes: ClassSet) -> Pairs:
+    return tuple((classes.id_of(h), classes.id_of(g)) for h, g in images.hidden.items())
+
+
+def augment(
+    rng: np.random.Generator, sample: Sample, crop: tuple[int, int], scales: tuple[float, float]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Cut a randomly scaled, shifted, mirrored and recoloured window.
+
+    Returns:
+        Image (H, W, 3) uint8 BGR and label (H, W) uint8; outside the image grey and void.
+    """
+    height, width = crop
+    scale = float(np.exp(rng.uniform(*np.log(scales))))
+    label = sample.label
+    if label.shape != sample.image.shape[:2]:
+        size = sample.image.shape[1::-1]
+        label = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    rows, cols = label.shape
+    window_h, window_w = min(rows, round(height / scale)), min(cols, round(width / scale))
+    top = int(rng.integers(rows - window_h + 1))
+    left = int(rng.integers(cols - window_w + 1))
+    window = np.s_[top : top + window_h, left : left + window_w]
+    out_h, out_w = min(height, round(window_h * scale)), min(width, round(window_w * scale))
+    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    image = np.full((height, width, 3), 128, np.uint8)
+    image[:out_h, :out_w] = cv2.resize(sample.image[window], (out_w, out_h), interpolation=shrink)
+    ids = np.full((height, width), VOID, np.uint8)
+    ids[:out_h, :out_w] = cv2.resize(
+        label[window], (out_w, out_h), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+    if rng.random() < 0.5:
+        image, ids = image[:, ::-1], ids[:, ::-1]
+    return _recolour(rng, image), ids
+
+
+def _recolour(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Random exposure, contrast, gamma, saturation, white balance, blur and noise."""
+    levels = np.arange(256, dtype=np.float32) / 255
+    gamma, gain = np.exp(rng.uniform(-0.35, 0.35)), np.exp(rng.uniform(-0.3, 0.3))
+    pivot = rng.uniform(0.3, 0.6)
+    curve = (levels**gamma - pivot) * gain + pivot + rng.uniform(-0.08, 0.08)
+    balance = np.exp(rng.normal(0, 0.04, 3))
+    table = np.clip(curve[:, None] * balance * 255, 0, 255).astype(np.uint8)
+    image = cv2.LUT(np.ascontiguousarray(image), table[None])
+    saturation = float(np.exp(rng.uniform(-0.5, 0.35)))
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
+    if rng.random() < 0.15:
+        image = cv2.GaussianBlur(image, (3, 3), float(rng.uniform(0.4, 1.0)))
+    if rng.random() < 0.25:
+        noise = np.empty(image.shape, np.int16)
+        cv2.setRNGSeed(int(rng.integers(2**31)))
+        cv2.randn(noise, 0, float(rng.uniform(1, 7)))
+        image = cv2.add(image, noise, dtype=cv2.CV_8U)
+    return image

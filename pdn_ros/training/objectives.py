@@ -1,0 +1,77 @@
+"""What each stage trains: a loss over a batch, and the parameters that it moves."""
+
+from collections.abc import Iterator
+
+from torch import Tensor, nn
+
+from pdn_ros.network import PatchDriveNet
+from pdn_ros.network.segmentation import SegmentationNetwork, upsample_to
+from pdn_ros.training.config import StageConfig
+from pdn_ros.training.data import Batch
+from pdn_ros.training.losses import task_loss
+
+
+class Objective(nn.Module):
+    """Base: the loss of one stage as a module, so that a data-parallel wrapper can take it."""
+
+    def __init__(self, net: PatchDriveNet, stage: StageConfig, class_weights: Tensor) -> None:
+        super().__init__()
+        self.net = net
+        self.stage = stage
+        self.register_buffer("class_weights", class_weights)
+        net.requires_grad_(False)
+        self.trained().requires_grad_(True)
+
+    class_weights: Tensor
+
+    def trained(self) -> nn.Module:
+        """Return the part of the network that this stage trains."""
+        raise NotImplementedError
+
+    def forward(self, batch: Batch, seed: int) -> Tensor:
+        """Return the loss of a batch; `seed` drives whatever is random."""
+        raise NotImplementedError
+
+    def groups(self) -> Iterator[dict[str, object]]:
+        """Parameter groups: the pretrained backbone learns slower than new layers."""
+        backbone: list[nn.Parameter] = []
+        new: list[nn.Parameter] = []
+        for name, parameter in self.trained().named_parameters():
+            (backbone if "backbone" in name else new).append(parameter)
+        yield {"params": backbone, "lr": self.stage.backbone_lr, "peak": self.stage.backbone_lr}
+        yield {"params": new, "lr": self.stage.lr, "peak": self.stage.lr}
+
+
+class OnePass(Objective):
+    """Context or dense network: the task loss at half resolution.
+
+    The labels are sampled at a random phase of each 2x2 block: a fixed one would shift them by
+    half a pixel.
+    """
+
+    def trained(self) -> SegmentationNetwork:
+        """Return the network of the stage's objective."""
+        return self.net.context if self.stage.objective == "context" else self.net.dense
+
+    def forward(self, batch: Batch, seed: int) -> Tensor:
+        """Return the task loss."""
+        logits = self.trained()(self.net.normalise(batch.images)).logits
+        labels = halve(batch.labels, seed)
+        return task_loss(
+            upsample_to(logits, labels.shape), labels, self.class_weights, batch.hidden
+        )
+
+
+def halve(labels: Tensor, seed: int) -> Tensor:
+    """Sample (B, H, W) labels at half resolution, at a phase that depends on the seed."""
+    return labels[:, seed % 2 :: 2, seed // 2 % 2 :: 2]
+
+
+def make_objective(net: PatchDriveNet, stage: StageConfig, class_weights: Tensor) -> Objective:
+    """Return the stage's objective."""
+    if stage.objective in ("context", "dense"):
+        return OnePass(net, stage, class_weights)
+    from pdn_ros.training.patches import Driver, Patches
+
+    kind = Driver if stage.objective == "driver" else Patches
+    return kind(net, stage, class_weights)

@@ -1,0 +1,109 @@
+"""What a run leaves to read: metrics.csv, curves.png, and a line or a bar while it goes."""
+
+import csv
+from pathlib import Path
+from typing import TextIO
+
+from tqdm import tqdm
+
+from pdn_ros.files import atomic
+from pdn_ros.training.config import TrainingConfig
+
+EVERY = 10
+"""Steps between rows of metrics.csv."""
+FIELDS = ("stage", "step", "loss", "seconds_per_step", "validation")
+
+
+class Record:
+    """Writes the progress of a run (on one process alone)."""
+
+    def __init__(
+        self, folder: Path, config: TrainingConfig, stage: int, step: int, *, enabled: bool
+    ) -> None:
+        """Open the records; rows beyond (stage, step), of steps to be repeated, are dropped."""
+        self.folder = folder
+        self._config = config
+        self._enabled = enabled
+        self._losses: list[float] = []
+        self._seconds = 0.0
+        self._file: TextIO | None = None
+        if not enabled:
+            return
+        path = folder / "metrics.csv"
+        rows = []
+        if path.is_file():
+            with path.open(newline="") as old:
+                rows = [r for r in csv.DictReader(old) if self._before(r, stage, step)]
+        self._file = path.open("w", newline="", buffering=1)
+        self._writer = csv.DictWriter(self._file, FIELDS)
+        self._writer.writeheader()
+        self._writer.writerows(rows)
+        total = sum(s.steps for s in config.stages)
+        done = sum(s.steps for s in config.stages[:stage]) + step
+        self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, mininterval=5)
+
+    def _before(self, row: dict[str, str], stage: int, step: int) -> bool:
+        names = [s.name for s in self._config.stages]
+        return (names.index(row["stage"]), int(row["step"])) <= (stage, step)
+
+    def step(self, stage: int, step: int, loss: float, seconds: float) -> None:
+        """Note one step."""
+        if self._file is None:
+            return
+        self._losses.append(loss)
+        self._seconds += seconds
+        self._bar.update()
+        if step % EVERY == 0:
+            mean = sum(self._losses) / len(self._losses)
+            pace = self._seconds / len(self._losses)
+            self._row(stage, step, loss=f"{mean:.4f}", seconds_per_step=f"{pace:.3f}")
+            self._bar.set_postfix(stage=self._config.stages[stage].name, loss=f"{mean:.3f}")
+            self._losses, self._seconds = [], 0.0
+
+    def score(self, stage: int, step: int, value: float) -> None:
+        """Note a validation score and draw the curves anew."""
+        if self._file is not None:
+            self._row(stage, step, validation=f"{value:.4f}")
+            self._bar.write(
+                f"{self._config.stages[stage].name} step {step}: validation {value:.4f}"
+            )
+            draw(self.folder)
+
+    def _row(self, stage: int, step: int, **values: str) -> None:
+        self._writer.writerow({"stage": self._config.stages[stage].name, "step": step, **values})
+
+    def close(self) -> None:
+        """Close the records."""
+        if self._file is not None:
+            self._bar.close()
+            self._file.close()
+
+
+def draw(folder: Path) -> None:
+    """Draw curves.png from metrics.csv: the loss, and the validation score."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with (folder / "metrics.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, 2)
+    offset, last, previous = 0, 0, ""
+    points: dict[str, tuple[list[int], list[float]]] = {"loss": ([], []), "validation": ([], [])}
+    for row in rows:
+        if row["stage"] != previous:
+            offset, previous = last, row["stage"]
+            axes[0].axvline(offset, color="0.8", linewidth=1)
+            axes[0].annotate(previous, (offset, 1), xycoords=("data", "axes fraction"), fontsize=8)
+        last = offset + int(row["step"])
+        for key, (x, y) in points.items():
+            if row[key]:
+                x.append(last)
+                y.append(float(row[key]))
+    for axis, (key, (x, y)) in zip(axes, points.items(), strict=True):
+        axis.plot(x, y, marker="." if key == "validation" else "", linewidth=1)
+        axis.set(xlabel="step", ylabel=key)
+        axis.grid(alpha=0.3)
+    with atomic(folder / "curves.png") as part:
+        figure.savefig(part, dpi=110)

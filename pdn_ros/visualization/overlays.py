@@ -1,0 +1,120 @@
+"""Pictures over the camera image: classes, range, and where the precision went."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pdn_ros.classes import VOID, ClassSet
+from pdn_ros.visualization.colours import colours
+
+OUTLINE = (255, 240, 90)  # BGR; the heat map has no light cyan
+SHADOW = (30, 20, 20)
+PRIOR = (120, 255, 120)
+NEAREST_M, FARTHEST_M = 2.0, 80.0
+
+
+def overlay(
+    image: NDArray[np.uint8], mask: NDArray[np.uint8], classes: ClassSet, alpha: float = 0.5
+) -> NDArray[np.uint8]:
+    """Blend the class colours over the image; void pixels stay as they are.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        mask: (H, W) uint8 class ids.
+        classes: The class set.
+        alpha: Weight of the colours, 0 to 1.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+    """
+    blended = cv2.addWeighted(image, 1 - alpha, colours(mask, classes), alpha, 0)
+    void = cv2.inRange(mask, VOID, VOID)
+    if cv2.hasNonZero(void):
+        cv2.copyTo(image, void, blended)
+    return np.asarray(blended, dtype=np.uint8)
+
+
+def depth_overlay(image: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Draw measured ranges over a dimmed image: near is red, far is blue, on a log scale.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        depth: (H, W) float32 metres along the optical axis; 0 or NaN where nothing was measured.
+
+    Returns:
+        (H, W, 3) uint8 BGR. Single measurements are drawn as dots of some pixels.
+    """
+    code = np.zeros(depth.shape, dtype=np.uint8)
+    # Scans are sparse: only the measured pixels are worth a logarithm.
+    seen = np.nonzero(depth > 0)
+    share = np.log(depth[seen] / NEAREST_M) / np.log(FARTHEST_M / NEAREST_M)
+    code[seen] = 255 - np.clip(254 * share, 0, 254)
+    size = 2 * max(1, round(depth.shape[0] / 540)) + 1
+    dots = cv2.dilate(code, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    picture = cv2.convertScaleAbs(image, alpha=0.6)
+    cv2.copyTo(cv2.applyColorMap(dots, cv2.COLORMAP_TURBO), dots, picture)
+    return np.asarray(picture, dtype=np.uint8)
+
+
+def saliency(
+    image: NDArray[np.uint8],
+    weights: NDArray[np.float32],
+    selected: NDArray[np.int32],
+    patch_size: int,
+    prior: NDArray[np.float32] | None = None,
+) -> NDArray[np.uint8]:
+    """Show the driver's weights as heat and the refined patches in full colour, outlined.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        weights: (rows, cols) driver weight of every patch, 0 to 1.
+        selected: (K,) row-major ids of the refined patches.
+        patch_size: Side of a patch in pixels.
+        prior: (rows, cols) LiDAR prior, 0 to 1, drawn as a bar at the foot of each patch.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+    """
+    height, width = image.shape[:2]
+    rows, cols = weights.shape
+    grid_size = (cols * patch_size, rows * patch_size)  # may reach over the image's border
+
+    code = cv2.convertScaleAbs(weights, alpha=255)
+    code = cv2.resize(code, grid_size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+    heat = cv2.applyColorMap(code, cv2.COLORMAP_INFERNO)
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    picture = np.asarray(cv2.addWeighted(grey, 0.65, heat, 0.6, 0), dtype=np.uint8)
+
+    thickness = max(1, round(height / 540))
+    corners = _corners(selected, cols, patch_size)
+    for x, y in corners:
+        area = np.s_[y : y + patch_size, x : x + patch_size]
+        picture[area] = cv2.addWeighted(image[area], 0.8, heat[area], 0.2, 0)
+    # A dark line under a light one: one of the two stands out from any picture. Drawn in turn over
+    # all patches, so that no shadow covers the outline of a neighbour.
+    for color, inset, thick in ((SHADOW, 0, 3 * thickness), (OUTLINE, thickness, thickness)):
+        for x, y in corners:
+            last = patch_size - 1 - inset
+            cv2.rectangle(picture, (x + inset, y + inset), (x + last, y + last), color, thick)
+    if prior is not None:
+        _draw_bars(picture, prior, patch_size)
+    return picture
+
+
+def _corners(ids: NDArray[np.int32], cols: int, patch_size: int) -> list[tuple[int, int]]:
+    """Upper left pixel (x, y) of patches."""
+    y, x = np.divmod(np.asarray(ids, dtype=np.intp), cols)
+    return [(int(a), int(b)) for a, b in zip(x * patch_size, y * patch_size, strict=True)]
+
+
+def _draw_bars(picture: NDArray[np.uint8], share: NDArray[np.float32], patch_size: int) -> None:
+    """Draw a bar at the foot of each patch; its length says the share."""
+    margin = patch_size // 8
+    lengths = np.round(np.clip(share, 0, 1) * (patch_size - 2 * margin)).astype(int)
+    ids = np.flatnonzero(lengths > 0).astype(np.int32)
+    for (x, y), length in zip(
+        _corners(ids, share.shape[1], patch_size), lengths.ravel()[ids], strict=True
+    ):
+        foot = y + patch_size - margin
+        start, end = (x + margin, foot - margin // 2), (x + margin + int(length), foot)
+        cv2.rectangle(picture, start, end, PRIOR, cv2.FILLED)

