@@ -28,7 +28,6 @@ class BuildWithData(build_py):
 
 extras = {
     "openvino": ["openvino"],
-    "onnx": ["onnx", "onnxscript", "onnxruntime"],
     "bags": ["pytransform3d", "rosbags", "simplejpeg"],
     "lidar": ["pypatchworkpp", "pytransform3d"],
     "report": ["jinja2", "matplotlib"],

@@ -24,7 +24,7 @@ CONFIG = Path(get_package_share_directory("pdn_ros")) / "config"
 ARGUMENTS = {
     "image": (
         None,
-        "Topic of the camera's images (sensor_msgs/Image); the one that you must give.",
+        "Topic of the camera's images (sensor_msgs/Image); you must give it.",
     ),
     "camera_info": (
         "",

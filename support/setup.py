@@ -131,6 +131,11 @@ def make_venv() -> None:
     python = next((name for name in candidates if version(name) in VERSIONS), None)
     if python is None:
         raise SetupError("needs Python 3.11 or 3.12: install one, or name it: make PYTHON=...")
+    for folder in (
+        ROOT / "build",
+        INSTALL,
+    ):  # what was built for another Python crashes in this one
+        shutil.rmtree(folder, ignore_errors=True)
     say(f"virtual environment .venv with Python {version(python)}")
     options = ["--system-site-packages"] if SOURCED else []
     STAMPS.mkdir(parents=True)

@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A time limit for each example would measure the load of the machine.
+settings.register_profile("pdn", deadline=None)
+settings.load_profile("pdn")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

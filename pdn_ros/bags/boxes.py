@@ -36,7 +36,9 @@ class Box:
     def contains(self, points: NDArray[np.floating], margin: float = 0.0) -> NDArray[np.bool_]:
         """Tell which of the points (N, 3) lie inside the box, grown by `margin` metres: (N,)."""
         c, s = np.cos(self.yaw), np.sin(self.yaw)
-        local = (points - self.center) @ np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]])
-        half = np.asarray(self.size) / 2 + margin
-        inside: NDArray[np.bool_] = np.all(np.abs(local) <= half, axis=1)
+        x, y, z = (points[:, i] - self.center[i] for i in range(3))
+        length, width, height = (side / 2 + margin for side in self.size)
+        inside: NDArray[np.bool_] = np.abs(z) <= height
+        inside &= np.abs(c * x + s * y) <= length
+        inside &= np.abs(c * y - s * x) <= width
         return inside

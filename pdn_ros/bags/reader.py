@@ -257,6 +257,8 @@ class Bag:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     text = " ".join(str(error).split()) or type(error).__name__
     if "end magic" in text:
         return "the recording was cut off (no mcap footer); `mcap recover` may save the rest"

@@ -41,4 +41,6 @@ def kitti(
         made = convert_kitti(drive, out, report)
     for note in made.notes:
         print(f"pdn: warning: {note}", file=sys.stderr)
-    print(f"{made.images} images, {made.scans} scans, {made.poses} poses, {made.boxes} boxes: {out}")
+    print(
+        f"{made.images} images, {made.scans} scans, {made.poses} poses, {made.boxes} boxes: {out}"
+    )

@@ -1,7 +1,7 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 import yaml
@@ -45,7 +45,9 @@ Config = Annotated[
 ]
 
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
-Mode = Annotated[str, typer.Option(help="Network mode: patch, context or dense.")]
+Mode = Annotated[
+    Literal["patch", "context", "dense"], typer.Option(help="How much of the image is refined.")
+]
 Budget = Annotated[
     int, typer.Option(min=0, help="Patches refined in an image (K); 0 is a quarter of them.")
 ]

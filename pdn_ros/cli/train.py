@@ -21,4 +21,4 @@ def train(
 
     from pdn_ros import training
 
-    print(training.run(config, resume))
+    print(training.run(config, resume=resume))

@@ -6,6 +6,7 @@ import typer
 
 from pdn_ros.cli.options import Backend, Budget, Config, Out, Weights
 from pdn_ros.cli.progress import progress
+from pdn_ros.files import atomic
 
 
 def validate(
@@ -39,6 +40,7 @@ def validate(
     from rich.console import Console
 
     from pdn_ros.evaluation import validation
+    from pdn_ros.evaluation.results import write_json
 
     modes = tuple(dict.fromkeys(word.strip() for word in mode.split(",") if word.strip()))
     settings = validation.Settings(
@@ -50,8 +52,11 @@ def validate(
         budget=budget,
         limit=limit,
     )
-    with progress("validate") as report:
+    # Opened before the work, so that an unwritable folder shows at once.
+    with atomic(out / "validate.json") as part, progress("validate") as report:
         result = validation.validate(settings, report)
-    result.write(out / "validate.json")
-    Console().print(result.table())
+        write_json(part, result)
+    console = Console()
+    for table in result.tables():
+        console.print(table)
     print(out / "validate.json")

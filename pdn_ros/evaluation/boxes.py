@@ -164,7 +164,8 @@ def _refined(area: tuple[float, float, float, float], chosen: NDArray[np.bool_],
 def _overlap(start: float, end: float, count: int, size: int) -> NDArray[np.float64]:
     """Length of an interval within each of `count` neighbouring ones of `size`."""
     edges = np.arange(count + 1) * size
-    return np.maximum(0.0, np.minimum(end, edges[1:]) - np.maximum(start, edges[:-1]))
+    length: NDArray[np.float64] = np.minimum(end, edges[1:]) - np.maximum(start, edges[:-1])
+    return length.clip(min=0.0)
 
 
 def _mean(values: list[bool]) -> float:

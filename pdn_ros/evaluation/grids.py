@@ -96,7 +96,8 @@ class Sector:
     def bearings(self) -> NDArray[np.float64]:
         """Bearings to look along, radians."""
         count = max(2, round(self.width / _BEARING_STEP))
-        return self.start + (np.arange(count) + 0.5) * self.width / count
+        bearings: NDArray[np.float64] = self.start + (np.arange(count) + 0.5) * self.width / count
+        return bearings
 
     def locate(
         self, xy: NDArray[np.floating]

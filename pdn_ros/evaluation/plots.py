@@ -23,11 +23,11 @@ _THEME: Final = {
     "#060606": "var(--warn)",
 }
 _TEXT, _FAINT, _LINE, _ACCENT, _SECOND, _WARN = _THEME
-_STYLE: Final[dict[str, Any]] = {
+_STYLE: Final[Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "pdn",
     "font.family": "sans-serif",
-    "font.size": 9.5,
+    "font.size": 10.5,
     "text.color": _TEXT,
     "axes.edgecolor": _LINE,
     "axes.labelcolor": _FAINT,
@@ -44,7 +44,7 @@ _STYLE: Final[dict[str, Any]] = {
     "ytick.left": False,
     "xtick.major.size": 3,
     "legend.frameon": False,
-    "legend.fontsize": 9,
+    "legend.fontsize": 10,
 }
 
 
@@ -87,8 +87,8 @@ def _latency(
     )
     if (lost := ~np.isfinite(latency)).any():
         axes.plot(seconds[lost], np.zeros(lost.sum()), "|", color=_WARN, label="no mask")
-        axes.legend(loc="upper left")
-    axes.set_ylim(bottom=0)
+        axes.legend(loc="upper left", borderaxespad=0)
+    axes.set_ylim(0, 1.25 * np.nanmax(latency))
     what = "publishing to receipt" if metrics.live else "pipeline"
     summary = f"median {metrics.latency_ms.p50:.1f} ms, p95 {metrics.latency_ms.p95:.1f} ms"
     return f"Latency over the drive ({what})", summary, _svg(figure)
@@ -154,7 +154,7 @@ def _accuracy(seconds: np.ndarray, miou: np.ndarray) -> tuple[str, str, str] | N
 
 
 def _axes(x: str, y: str) -> tuple[Figure, Any]:
-    figure = Figure(figsize=(5.6, 2.7), layout="constrained")
+    figure = Figure(figsize=(5.0, 2.6), layout="constrained")
     axes = figure.subplots()
     axes.set_xlabel(x)
     axes.set_ylabel(y)

@@ -121,6 +121,7 @@ def write_report(
         views=_present(VIEWS, [f.views for f in shown]),
         maps=_present(MAPS, [f.maps for f in shown]),
         classes=_class_rows(classes, metrics),
+        grids={k: f for k, f in metrics.grid.items() if math.isfinite(f.unknown_share)},
         errors=[row for row in rows if row.error],
         configuration=configuration,
         machine=machine,
@@ -173,7 +174,7 @@ def _cards(m: Metrics) -> list[tuple[str, str, str]]:
             "Latency",
             m.latency_ms.p50,
             _figure(m.latency_ms.p50, " ms"),
-            f"p95 {_figure(m.latency_ms.p95, ' ms')}, p99 {_figure(m.latency_ms.p99, ' ms')}",
+            f"p95 {_figure(m.latency_ms.p95)}, p99 {_figure(m.latency_ms.p99)}",
         ),
         (
             "Age of a mask",

@@ -1,9 +1,22 @@
 """LiDAR scans as the camera sees them."""
 
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from pdn_ros.evaluation.drive import BASE, Drive, Moment, Scan
 from pdn_ros.evaluation.node_parameters import NodeParameters
+from pdn_ros.geometry import roles as role
+from pdn_ros.geometry.camera import Camera
+from pdn_ros.geometry.ground import split_ground
 from pdn_ros.geometry.lidar import LidarView, project_scan
 from pdn_ros.geometry.transforms import Matrix, invert
+
+Roles = NDArray[np.uint8]
+_REACH: Final = (9, 5)
+"""Rows and columns of pixels that a return speaks for."""
 
 
 def scan_view(
@@ -31,6 +44,33 @@ def scan_view(
     except LookupError as error:
         drive.note(f"no LiDAR: {error}")
         return None
+
+
+def roles_of(depth: NDArray[np.float32], camera: Camera, t_base_camera: Matrix) -> Roles:
+    """What a scan alone says of the image's pixels: ground, or something that stands on it.
+
+    A return speaks for the pixels around it, down to the next ring of the scan; elsewhere nothing
+    is known. So the LiDAR can be judged by the same grid as the camera.
+
+    Args:
+        depth: (H, W) float32 metres along the optical axis, 0 = none.
+        camera: Of that size.
+        t_base_camera: From the optical frame to the base frame.
+
+    Returns:
+        (H, W) uint8 codes of `pdn_ros.geometry.roles`.
+    """
+    v, u = np.nonzero(depth)
+    optical = camera.rays()[v, u] * depth[v, u, None]
+    points = optical @ t_base_camera[:3, :3].T + t_base_camera[:3, 3]
+    on_ground = split_ground(points, t_base_camera[:3, 3])
+    seen = np.zeros((2, *depth.shape), dtype=np.uint8)
+    seen[on_ground.astype(np.intp), v, u] = 1
+    obstacle, ground = (cv2.dilate(image, np.ones(_REACH, dtype=np.uint8)) for image in seen)
+    return np.asarray(
+        np.where(obstacle > 0, role.STATIC, np.where(ground > 0, role.GROUND, role.UNKNOWN)),
+        dtype=np.uint8,
+    )
 
 
 def _moved_with_the_robot(drive: Drive, moment: Moment, scan: Scan, fixed: str) -> Matrix:

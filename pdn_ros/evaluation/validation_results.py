@@ -1,26 +1,23 @@
-"""What a validation finds: `validate.json` and the table."""
+"""What a validation finds: the record behind validate.json, and tables of it."""
 
-import json
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-from pdn_ros.files import atomic
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-COLUMNS: Final = (
-    "miou",
-    "miou_11",
-    "thin_miou",
-    "boundary_iou",
-    "gmac",
-    "refined_share",
-    "wasted_share",
-    "ms_p50",
-)
+COLUMNS: Final = {
+    "miou": ("mIoU", 3),
+    "miou_11": ("mIoU 11", 3),
+    "thin_miou": ("thin", 3),
+    "boundary_iou": ("boundary", 3),
+    "gmac": ("GMAC", 2),
+    "refined_share": ("refined", 2),
+    "wasted_share": ("wasted", 3),
+    "ms_p50": ("ms", 1),
+}
+"""What the table shows: title and decimals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,29 +69,29 @@ class Validation:
     gmac_counter: str
     modes: dict[str, ModeFigures]
 
-    def write(self, path: Path) -> None:
-        """Write `validate.json`; nan becomes null."""
-        with atomic(path) as part:
-            part.write_text(json.dumps(_plain(asdict(self)), indent=2) + "\n", encoding="utf-8")
-
-    def table(self) -> "Table":
-        """Return the figures as a table for the terminal, one mode a row."""
+    def tables(self) -> "list[Table]":
+        """Return tables for the terminal: the modes' figures, and the IoU of each class."""
+        from rich import box
         from rich.table import Table
 
-        table = Table(title=f"{self.dataset}, {self.split}: {self.images} images")
-        table.add_column("mode")
-        for name in COLUMNS:
-            table.add_column(name.replace("_", " "), justify="right")
-        for mode, figures in self.modes.items():
-            values = (getattr(figures, name) for name in COLUMNS)
-            table.add_row(mode, *("-" if math.isnan(v) else f"{v:.3f}" for v in values))
-        return table
+        title = f"{self.dataset}, {self.split}: {self.images} images, {self.backend}"
+        figures = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        figures.add_column("mode", no_wrap=True)
+        for name, _ in COLUMNS.values():
+            figures.add_column(name, justify="right", no_wrap=True)
+        for mode, found in self.modes.items():
+            values = (_cell(getattr(found, key), n) for key, (_, n) in COLUMNS.items())
+            figures.add_row(mode, *values)
+
+        classes = Table(title="IoU of the classes", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        classes.add_column("class", no_wrap=True)
+        for mode in self.modes:
+            classes.add_column(mode, justify="right", no_wrap=True)
+        for name in self.classes:
+            row = (_cell(found.per_class_iou[name], 3) for found in self.modes.values())
+            classes.add_row(name, *row)
+        return [figures, classes]
 
 
-def _plain(value: Any) -> Any:
-    """Replace nan, which JSON does not have, by None."""
-    if isinstance(value, dict):
-        return {key: _plain(v) for key, v in value.items()}
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 6)
-    return value
+def _cell(value: float, decimals: int) -> str:
+    return "-" if math.isnan(value) else f"{value:.{decimals}f}"

@@ -75,16 +75,17 @@ def free_pixels(
 ) -> NDArray[np.uint8]:
     """Pixels of a levelled image that show free ground, 0 or 1.
 
-    Ground counts up to one pixel before the first pixel that is something else that stands (that
-    pixel may show both), before the nearest return, and within the range.
+    Ground counts up to one pixel before the first that shows something else in its own row or in
+    one beside it (the pixel between may show both), before the nearest return, within the range.
     """
     rows, columns = level.shape
     side = view.side(np.arange(rows))
     reach = np.minimum(
         config.max_range / np.sqrt(1 + side * side), _widened(nearest, 1) - config.resolution
     )
-    end = np.minimum(_first(level) - 1, view.column(np.maximum(reach, 1e-3)))
-    free: NDArray[np.bool_] = (level == role.GROUND) & (np.arange(columns) < end[:, None])
+    first = _widened(_first(level).astype(np.float32), 1)
+    end = np.minimum(first - 1, view.column(np.maximum(reach, 1e-3)))
+    free: NDArray[np.bool_] = (level == role.GROUND) & (np.arange(columns) + 0.5 <= end[:, None])
     return free.view(np.uint8)
 
 

@@ -153,8 +153,8 @@ class LevelView:
 
 
 def _border(width: int, height: int) -> NDArray[np.float64]:
-    """Homogeneous pixels around an image, (3, n)."""
-    u, v = np.linspace(-0.5, width - 0.5, 17), np.linspace(-0.5, height - 0.5, 17)
+    """Homogeneous pixels along an image's border, (3, n)."""
+    u, v = np.linspace(0, width - 1, 17), np.linspace(0, height - 1, 17)
     pixels = [(x, y, 1.0) for x in u for y in (v[0], v[-1])]
     pixels += [(x, y, 1.0) for y in v for x in (u[0], u[-1])]
     return np.array(pixels).T

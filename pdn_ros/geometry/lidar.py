@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.geometry.camera import NEAREST, Camera
-from pdn_ros.geometry.ground import split_ground
+from pdn_ros.geometry.ground import CLEARANCE, fit_plane, split_ground
 from pdn_ros.geometry.transforms import Matrix, move_points
 
 FARTHEST: Final = 120.0  # metres
 _FEW: Final = 25.0  # returns in a 64 px patch from which on an object counts as well sampled
 _FAR: Final = (20.0, 40.0)  # metres between which distance begins to ask for precision
 _JUMP: Final = 0.25  # spread of the ranges' logarithms that is a discontinuity
+_TILT: Final = 0.01  # metres per metre by which the ground may leave its plane
 _SUPPORT: Final = 1.0  # returns: a single one may be dust
 
 
@@ -50,9 +51,10 @@ def project_scan(
         T_base_lidar: From the LiDAR to the base frame.
         patch_size: Side of a patch in pixels.
     """
-    points = points[_in_view(points, T_camera_lidar, camera)]
-    above = ~split_ground(move_points(points, T_base_lidar), T_base_lidar[:3, 3])
     optical = move_points(points, T_camera_lidar)
+    seen = _in_view(optical, camera)
+    optical = optical[seen]
+    above = _above_ground(move_points(points[seen], T_base_lidar), T_base_lidar)
     pixels, valid = camera.project(optical)
 
     depth = np.zeros(camera.height * camera.width, dtype=np.float32)
@@ -71,6 +73,18 @@ def project_scan(
     )
 
 
+def _above_ground(points: NDArray[np.float32], T_base_lidar: Matrix) -> NDArray[np.bool_]:  # noqa: N803
+    """Which points of the base frame stand on the ground."""
+    ground = split_ground(points, T_base_lidar[:3, 3])
+    plane = fit_plane(points[ground])
+    if plane is None:
+        return ~ground
+    # Far away the ground's returns are too few to be told from others by themselves.
+    slack = CLEARANCE + _TILT * np.hypot(points[:, 0], points[:, 1])
+    above: NDArray[np.bool_] = ~ground & (plane.heights(points) > slack)
+    return above
+
+
 def _weigh(
     patch: NDArray[np.int32], z: NDArray[np.float32], patches: int, area: float
 ) -> NDArray[np.float32]:
@@ -87,13 +101,11 @@ def _weigh(
     return (support * (1 - (1 - few) * (1 - jump) * (1 - far))).astype(np.float32)
 
 
-def _in_view(points: NDArray[np.floating], transform: Matrix, camera: Camera) -> NDArray[np.intp]:
+def _in_view(optical: NDArray[np.float32], camera: Camera) -> NDArray[np.intp]:
     """Indices of the points within the pyramid that holds the camera's view."""
-    left, right, top, bottom = camera.bounds
-    inward = np.array([[1, 0, -left], [-1, 0, right], [0, 1, -top], [0, -1, bottom], [0, 0, 1]])
-    sides = (inward @ transform[:3, :3]).astype(np.float32)
-    offsets = (inward @ transform[:3, 3]).astype(np.float32)[:, None]
-    with np.errstate(invalid="ignore", over="ignore"):  # NaN is on no side
-        distances = sides @ points.T.astype(np.float32, copy=False) + offsets
-        seen = (distances > 0).all(axis=0) & (distances[4] > NEAREST) & (distances[4] < FARTHEST)
+    left, right, top, bottom = (np.float32(bound) for bound in camera.bounds)
+    x, y, z = np.ascontiguousarray(optical.T)
+    with np.errstate(invalid="ignore"):  # NaN is on no side
+        seen = (z > NEAREST) & (z < FARTHEST)
+        seen &= (x > left * z) & (x < right * z) & (y > top * z) & (y < bottom * z)
     return np.flatnonzero(seen)

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from threading import Lock
 from typing import Protocol, TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pytransform3d.transform_manager import (
@@ -172,10 +173,11 @@ def invert(transform: Matrix) -> Matrix:
 
 def move_points(points: NDArray[np.floating], transform: Matrix) -> NDArray[np.float32]:
     """Map points (N, 3) of frame b into frame a by `T_a_b`, in float32."""
-    matrix = transform.astype(np.float32)
-    moved: NDArray[np.float32] = points.astype(np.float32, copy=False) @ matrix[:3, :3].T
-    moved += matrix[:3, 3]
-    return moved
+    if not len(points):
+        return np.empty((0, 3), dtype=np.float32)
+    # OpenCV's loop, for a matrix product wakes BLAS' threads, which fight with the network's.
+    moved = cv2.transform(points.astype(np.float32, copy=False)[None], transform[:3])
+    return np.asarray(moved[0], dtype=np.float32)
 
 
 def finite(points: NDArray[np.floating]) -> NDArray[np.bool_]:

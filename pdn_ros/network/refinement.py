@@ -128,8 +128,9 @@ class PatchRefinement(nn.Module):
         """
         pooled = functional.avg_pool2d(x, self.config.mixing_pool)
         count, channels, side, _ = pooled.shape
-        extent = torch.tensor([size[3], size[2]]).to(x) * (OUTPUT_STRIDE / scale)
-        position = self.position(_fourier(centres / extent))
+        width, height = (side * OUTPUT_STRIDE / scale for side in (size[3], size[2]))
+        relative = torch.stack([centres[:, 0] / width, centres[:, 1] / height], 1)
+        position = self.position(_fourier(relative))
         tokens = (pooled + position[:, :, None, None]).flatten(2).transpose(1, 2)
         tokens = tokens.reshape(1, count * side * side, channels)
         for depth, layer in enumerate(self.mixing):

@@ -48,10 +48,9 @@ def _window(
     image[y + h + 6 : y + h + 9, x - 4 : x + w + 4] *= 0.7
 
 
-def _wall(rng: np.random.Generator, wall: NDArray[np.float64], rows: int) -> NDArray[np.float32]:
+def _wall(stain: NDArray[np.float32], wall: NDArray[np.float64], rows: int) -> NDArray[np.float32]:
     """Return a weathered wall of 512 columns."""
     image = np.tile(wall.astype(np.float32), (rows, BAYS * CELL, 1))
-    stain = 1 + 0.035 * noise(rng, 512, 1.4) + 0.02 * noise(rng, 512, 0.2)
     image *= np.tile(stain, (rows // 512 + 1, 1))[:rows, :, None]
     if wall[2] < 165:
         y, x = np.mgrid[:rows, : BAYS * CELL]
@@ -62,9 +61,11 @@ def _wall(rng: np.random.Generator, wall: NDArray[np.float64], rows: int) -> NDA
 
 def add_facades(atlas: AtlasBuilder, rng: np.random.Generator, count: int) -> None:
     """Add `count` pairs of textures: upper floors (4 x 4 bays) and ground floors (4 x 1 bays)."""
+    stains = 1 + 0.035 * noise(rng, 512, 1.4) + 0.02 * noise(rng, 512, 0.2)
     for i in range(count):
+        stain = np.roll(stains, rng.integers(0, 512, 2), (0, 1))
         wall = np.array(WALLS[int(rng.integers(len(WALLS)))]) * rng.uniform(0.82, 1.06)
-        image = _wall(rng, wall, BAYS * CELL)
+        image = _wall(stain, wall, BAYS * CELL)
         frame = float(rng.choice([228, 215, 70, 120]))
         w, h = int(rng.integers(38, 84)), int(rng.integers(58, 84))
         trim = rng.random() < 0.5
@@ -83,14 +84,16 @@ def add_facades(atlas: AtlasBuilder, rng: np.random.Generator, count: int) -> No
                     image[y + 4 : y + h : 5, x + w + 3 : x + w + 18] *= 0.8
                 _window(rng, image, x, y, w, h, frame)
         atlas.add(f"facade{i}", texels(image), gloss=0.04)
-        atlas.add(f"shop{i}", texels(_ground_floor(rng, wall)), gloss=0.06)
-        blank = _wall(rng, wall, 512)
+        atlas.add(f"shop{i}", texels(_ground_floor(rng, stain, wall)), gloss=0.06)
+        blank = _wall(stain, wall, 512)
         atlas.add(f"wall{i}", texels(blank))
 
 
-def _ground_floor(rng: np.random.Generator, wall: NDArray[np.float64]) -> NDArray[np.float32]:
+def _ground_floor(
+    rng: np.random.Generator, stain: NDArray[np.float32], wall: NDArray[np.float64]
+) -> NDArray[np.float32]:
     """Return the ground floor: shops with a sign band, or doors and windows."""
-    image = _wall(rng, wall * rng.uniform(0.75, 1.0), CELL)
+    image = _wall(stain, wall * rng.uniform(0.75, 1.0), CELL)
     image[112:] *= 0.8
     shops = rng.random() < 0.5
     door = int(rng.integers(BAYS))

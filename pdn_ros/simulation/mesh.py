@@ -6,6 +6,7 @@ order, as the images are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -164,20 +165,31 @@ def surface(
     return mesh
 
 
+_BOX = np.array(
+    [
+        [(0, 0, 0), (1, 0, 0), (1, 0, 1), (0, 0, 1)], [(1, 1, 0), (0, 1, 0), (0, 1, 1), (1, 1, 1)],
+        [(1, 0, 0), (1, 1, 0), (1, 1, 1), (1, 0, 1)], [(0, 1, 0), (0, 0, 0), (0, 0, 1), (0, 1, 1)],
+        [(0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1)], [(0, 1, 0), (1, 1, 0), (1, 0, 0), (0, 0, 0)],
+    ],
+    np.float32,
+)  # fmt: skip
+_BOX_UV = np.array([(0, 0), (1, 0), (1, -1), (0, -1)], np.float32)
+_BOX_SIDES = np.array([(0, 2), (0, 2), (1, 2), (1, 2), (0, 1), (0, 1)])
+_BOX_NORMALS = np.array(
+    [(0, -1, 0), (0, 1, 0), (1, 0, 0), (-1, 0, 0), (0, 0, 1), (0, 0, -1)], np.float32
+)
+_HALVES = np.array([[0, 1, 2], [0, 2, 3]])
+
+
 def box(low: ArrayLike, high: ArrayLike, paint: Paint, *, bottom: bool = False) -> Mesh:
     """Return an axis-aligned box; texture coordinates are metres along each face."""
-    (x0, y0, z0), (x1, y1, z1) = np.asarray(low, float), np.asarray(high, float)
-    dx, dy, dz = x1 - x0, y1 - y0, z1 - z0
-    quads = [
-        ([(x0, y0, z0), (x1, y0, z0), (x1, y0, z1), (x0, y0, z1)], dx, dz),
-        ([(x1, y1, z0), (x0, y1, z0), (x0, y1, z1), (x1, y1, z1)], dx, dz),
-        ([(x1, y0, z0), (x1, y1, z0), (x1, y1, z1), (x1, y0, z1)], dy, dz),
-        ([(x0, y1, z0), (x0, y0, z0), (x0, y0, z1), (x0, y1, z1)], dy, dz),
-        ([(x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0, y1, z1)], dx, dy),
-    ]
-    if bottom:
-        quads.append(([(x0, y1, z0), (x1, y1, z0), (x1, y0, z0), (x0, y0, z0)], dx, dy))
-    return join([quad(c, paint, size=(w, h)) for c, w, h in quads])
+    a, b = np.asarray(low, np.float32), np.asarray(high, np.float32)
+    sides = 6 if bottom else 5
+    size = b - a
+    corners = (a + _BOX[:sides] * size)[:, _HALVES].reshape(-1, 3, 3)
+    uv = (_BOX_UV * size[_BOX_SIDES[:sides]][:, None])[:, _HALVES].reshape(-1, 3, 2)
+    normals = np.broadcast_to(_BOX_NORMALS[:sides, None, None], (sides, 2, 3, 3))
+    return soup(corners, normals.reshape(-1, 3, 3), uv, paint)
 
 
 def quad(corners: ArrayLike, paint: Paint, *, size: tuple[float, float] = (1.0, 1.0)) -> Mesh:
@@ -197,45 +209,57 @@ def tube(
 ) -> Mesh:
     """Return a closed truncated cone from start to end with smooth sides."""
     a, b = np.asarray(start, float), np.asarray(end, float)
-    axis = (b - a) / max(float(np.linalg.norm(b - a)), 1e-9)
-    helper = np.array([0.0, 0.0, 1.0]) if abs(axis[2]) < 0.9 else np.array([1.0, 0.0, 0.0])
-    e1 = np.cross(helper, axis)
-    e1 /= np.linalg.norm(e1)
-    angle = np.linspace(0.0, 2 * np.pi, sides + 1)
-    ring = np.cos(angle)[:, None] * e1 + np.sin(angle)[:, None] * np.cross(axis, e1)
+    length = max(float(np.sqrt(((b - a) ** 2).sum())), 1e-9)
+    axis = (b - a) / length
+    x, y, z = axis
+    e1 = np.array([-y, x, 0.0] if abs(z) < 0.9 else [0.0, -z, y])
+    e1 /= np.sqrt((e1 * e1).sum())
+    e2 = np.array([y * e1[2] - z * e1[1], z * e1[0] - x * e1[2], x * e1[1] - y * e1[0]])
+    angle = np.arange(sides + 1) * (2 * np.pi / sides)
+    ring = np.cos(angle)[:, None] * e1 + np.sin(angle)[:, None] * e2
     points = np.stack([a + radius[0] * ring, b + radius[1] * ring])
-    length = float(np.linalg.norm(b - a))
     around = angle * max(radius)
-    uv = np.stack([np.stack([around, np.full_like(around, v)], -1) for v in (0.0, -length)])
-    triangles, normals, coordinates = [], [], []
-    for i in range(sides):
-        corners = points[[0, 0, 1, 1], [i, i + 1, i + 1, i]]
-        n = ring[[i, i + 1, i + 1, i]]
-        t = uv[[0, 0, 1, 1], [i, i + 1, i + 1, i]]
-        for index in ([0, 1, 2], [0, 2, 3]):
-            triangles.append(corners[index])
-            normals.append(n[index])
-            coordinates.append(t[index])
-        for centre, side, normal in ((a, 0, -axis), (b, 1, axis)):
-            triangles.append(np.stack([centre, points[side, i], points[side, i + 1]]))
-            normals.append(np.tile(normal, (3, 1)))
-            coordinates.append(np.zeros((3, 2)))
-    return soup(np.stack(triangles), np.stack(normals), np.stack(coordinates), paint)
+    uv = np.zeros((2, sides + 1, 2))
+    uv[..., 0] = around
+    uv[1, :, 1] = -length
+    near = np.arange(sides)
+    end = np.array([[0, 0, 1], [0, 1, 1]])
+    step = np.array([[0, 1, 1], [0, 1, 0]])
+    row = np.repeat(end, sides, axis=0)
+    column = (step[:, None] + near[:, None]).reshape(-1, 3)
+    caps = np.empty((2, sides, 3, 3))
+    caps[0, :, 0], caps[1, :, 0] = a, b
+    caps[:, :, 1], caps[:, :, 2] = points[:, :-1], points[:, 1:]
+    cap_normals = np.broadcast_to(np.stack([-axis, axis])[:, None, None], caps.shape)
+    return soup(
+        np.concatenate([points[row, column], caps.reshape(-1, 3, 3)]),
+        np.concatenate([ring[column], cap_normals.reshape(-1, 3, 3)]),
+        np.concatenate([uv[row, column], np.zeros((2 * sides, 3, 2))]),
+        paint,
+    )
 
 
 def ball(centre: ArrayLike, radii: ArrayLike, paint: Paint, rings: int = 6, sides: int = 10) -> Mesh:
     """Return an ellipsoid with smooth normals."""
+    unit, angles = _unit_ball(rings, sides)
+    r = (np.asarray(radii, np.float32) * np.ones(3, np.float32)).astype(np.float32)
+    normals = unit / r
+    normals /= np.sqrt((normals * normals).sum(axis=2, keepdims=True))
+    corners = np.asarray(centre, np.float32) + unit * r
+    return soup(corners, normals, angles * r[[0, 2]], paint)
+
+
+@lru_cache
+def _unit_ball(rings: int, sides: int) -> tuple[Floats, Floats]:
+    """Return a sphere's triangles (F, 3, 3) and its longitudes and latitudes (F, 3, 2)."""
     theta = np.linspace(0.0, np.pi, rings + 1)[:, None]
     phi = np.linspace(0.0, 2 * np.pi, sides + 1)[None, :]
     unit = np.stack(
         [np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta) + 0 * phi], -1
     )
-    r = np.asarray(radii, float) * np.ones(3)
-    uv = np.stack(np.broadcast_arrays(phi * float(r[0]), theta * float(r[2])), -1)
-    mesh = surface(np.asarray(centre, float) + unit * r, uv, paint)
-    normals = (mesh.corners - np.asarray(centre, np.float32)) / (r.astype(np.float32) ** 2)
-    normals /= np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-9)
-    return replace(mesh, normals=normals.astype(np.float32))
+    angles = np.stack(np.broadcast_arrays(phi, theta), -1)
+    mesh = surface(unit, angles, Paint(0, 0))
+    return mesh.corners, mesh.uv
 
 
 def footprint(mesh: Mesh, low: float, high: float) -> NDArray[np.float32] | None:

@@ -11,7 +11,7 @@ from pdn_ros.geometry.camera import Camera
 
 @dataclass(frozen=True)
 class Box:
-    """Axis-aligned in the world: x and y ranges, height, role code."""
+    """Upright on the ground, sheared with its slope: x and y ranges, height, role code."""
 
     x: tuple[float, float]
     y: tuple[float, float]
@@ -32,21 +32,22 @@ class World:
         self, origin: NDArray[np.float64], rays: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         """Distances along rays (..., 3) from a point, infinite if none, and the roles hit."""
-        slope = np.array([-self.slope, 0, 1])
+        shear = np.eye(3)
+        shear[0, 2] = -self.slope  # heights above the slope: there the ground is flat
+        origin, rays = origin @ shear, rays @ shear
         with np.errstate(divide="ignore", invalid="ignore"):
-            t = -(origin @ slope) / (rays @ slope)
+            t = -origin[2] / rays[..., 2]
         t = np.where(t > 0, t, np.inf)
         y = origin[1] + np.where(np.isfinite(t), t, 0) * rays[..., 1]
         t[~((y > self.ground[0]) & (y < self.ground[1]))] = np.inf
         role = np.where(np.isfinite(t), roles.GROUND, roles.SKY).astype(np.uint8)
         for box in self.boxes:
-            base = self.slope * np.mean(box.x)
-            low = np.array([box.x[0], box.y[0], base + box.bottom - (0.3 if self.slope else 0)])
-            high = np.array([box.x[1], box.y[1], base + box.bottom + box.height])
+            low = np.array([box.x[0], box.y[0], box.bottom])
+            high = np.array([box.x[1], box.y[1], box.bottom + box.height])
             with np.errstate(divide="ignore", invalid="ignore"):
                 a, b = (low - origin) / rays, (high - origin) / rays
-            enter = np.nanmax(np.minimum(a, b), axis=-1)
-            leave = np.nanmin(np.maximum(a, b), axis=-1)
+            enter = np.minimum(a, b).max(axis=-1)
+            leave = np.maximum(a, b).min(axis=-1)
             hit = (enter > 0) & (enter <= leave) & (enter < t)
             t[hit], role[hit] = enter[hit], box.role
         return t, role
@@ -97,7 +98,9 @@ OPTICAL = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1.0]])
 """From an optical frame to a body frame at the same place."""
 
 
-def pose(x: float = 0, y: float = 0, z: float = 0, yaw: float = 0, pitch: float = 0, roll: float = 0):
+def pose(
+    x: float = 0, y: float = 0, z: float = 0, yaw: float = 0, pitch: float = 0, roll: float = 0
+):
     """Transform from a body at this place and attitude (radians, ZYX) to its parent."""
     cy, sy, cp, sp, cr, sr = (f(a) for a in (yaw, pitch, roll) for f in (np.cos, np.sin))
     T = np.eye(4)

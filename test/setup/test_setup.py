@@ -25,7 +25,7 @@ def setup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     venv = tmp_path / ".venv"
     places = {"ROOT": tmp_path, "VENV": venv, "STAMPS": venv / "setup", "SOURCED": ""}
     places |= {"PYTHON": venv / "bin" / "python", "BUSY": venv / "setup" / "installing"}
-    places |= {"LOG": venv / "setup" / "setup.log"}
+    places |= {"LOG": venv / "setup" / "setup.log", "INSTALL": tmp_path / "install"}
     for name, value in places.items():
         monkeypatch.setattr(module, name, value)
     return module
@@ -75,10 +75,12 @@ def test_a_venv_is_made_again_only_when_it_cannot_be_used(
     if damage == "interrupted":
         setup.BUSY.touch()
     (setup.VENV / "kept").touch()
+    (setup.INSTALL / "lib").mkdir(parents=True)
     made = []
     monkeypatch.setattr(setup, "run", lambda *command: made.append(command))
     setup.make_venv()
     assert (setup.VENV / "kept").exists() == (damage is None)
+    assert setup.INSTALL.exists() == (damage is None), "what was built belongs to one Python"
     assert bool(made) == (damage is not None)
     assert setup.BUSY.exists() == (damage is not None), "until pip has finished"
 

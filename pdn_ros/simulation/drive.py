@@ -1,0 +1,143 @@
+"""Simulated drives: frames of camera and LiDAR with their truth."""
+
+import multiprocessing
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Annotated
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pdn_ros.bags.boxes import Box
+from pdn_ros.simulation.rig import Rig
+from pdn_ros.simulation.scene import build_scene
+from pdn_ros.simulation.world import World
+
+
+class DriveConfig(BaseModel):
+    """What to simulate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seconds: Annotated[float, Field(gt=0, le=600)] = 20.0
+    rate: Annotated[float, Field(gt=0, le=100)] = 10.0
+    width: Annotated[int, Field(ge=32, le=8192)] = 1280
+    height: Annotated[int, Field(ge=32, le=8192)] = 720
+    seed: Annotated[int, Field(ge=0)] = 0
+    scene: str = "street"
+    workers: Annotated[int, Field(ge=1, le=64)] = 2
+
+    @property
+    def frames(self) -> int:
+        """Number of frames."""
+        return max(1, round(self.seconds * self.rate))
+
+    @property
+    def rig(self) -> Rig:
+        """The sensors on the vehicle; their mounting varies with the seed."""
+        return Rig.draw(self.width, self.height, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class DriveFrame:
+    """One instant: the camera's picture, the LiDAR's scan, and what is true.
+
+    Attributes:
+        index: Number of the frame in the drive.
+        stamp_ns: Nanoseconds since the drive's epoch; the same for camera and LiDAR.
+        image: (H, W, 3) uint8 BGR.
+        mask: (H, W) uint8 ids of the class set `street`.
+        depth: (H, W) float32 metres along the optical axis, 0 for the sky.
+        T_odom_base: (4, 4) float64.
+        boxes: What the camera or the LiDAR sees of vehicles, people, poles and signs.
+    """
+
+    index: int
+    stamp_ns: int
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+    T_odom_base: NDArray[np.float64]
+    boxes: tuple[Box, ...] = ()
+
+
+EPOCH_NS = 1_700_000_000_000_000_000
+"""Stamp of frame 0."""
+
+
+class _Simulator:
+    """Makes the frames of one drive, each by itself from the configuration and its number."""
+
+    def __init__(self, config: DriveConfig, *, camera_only: bool) -> None:
+        cv2.setNumThreads(1)
+        self._config, self._camera_only = config, camera_only
+        self._world = World(build_scene(config.scene, config.seed, config.seconds), config.rig)
+
+    def frame(self, index: int) -> DriveFrame:
+        time = index / self._config.rate
+        rng = np.random.default_rng([self._config.seed, index])
+        base, placed = self._world.move(time)
+        shot = self._world.photograph(base, placed, rng)
+        return DriveFrame(
+            index, EPOCH_NS + round(time * 1e9), shot.image, shot.mask, shot.depth, base
+        )
+
+
+_simulator: _Simulator | None = None
+"""The one of a worker process."""
+
+
+def _start(config: DriveConfig, camera_only: bool) -> None:
+    global _simulator  # noqa: PLW0603 (a worker's state has no other home)
+    _simulator = _Simulator(config, camera_only=camera_only)
+
+
+def _frame(index: int) -> DriveFrame:
+    if _simulator is None:
+        raise RuntimeError("the worker was not started")
+    return _simulator.frame(index)
+
+
+def render_drive(
+    config: DriveConfig, frames: Sequence[int] | None = None, *, camera_only: bool = False
+) -> Iterator[DriveFrame]:
+    """Yield the drive's frames in order.
+
+    The same configuration gives the same bytes, whatever the number of workers and whichever
+    frames are asked for. More than one worker needs an importable main module (`spawn`).
+
+    Args:
+        config: The drive.
+        frames: Numbers of the wanted frames; all by default.
+        camera_only: Leave out the scan and what is derived from it.
+
+    Raises:
+        InputError: No scene has the configuration's name.
+    """
+    wanted = range(config.frames) if frames is None else frames
+    if config.workers == 1 or len(wanted) < 2:
+        simulator = _Simulator(config, camera_only=camera_only)
+        yield from map(simulator.frame, wanted)
+        return
+    pool = ProcessPoolExecutor(
+        min(config.workers, len(wanted)),
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start,
+        initargs=(config, camera_only),
+    )
+    with pool:
+        waiting: deque[Future[DriveFrame]] = deque()
+        try:
+            for index in wanted:
+                waiting.append(pool.submit(_frame, index))
+                # A slow reader holds the workers back, so memory stays bounded.
+                if len(waiting) > 2 * config.workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

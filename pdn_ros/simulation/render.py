@@ -1,0 +1,276 @@
+"""Renders what a camera sees: colours for the eye, labels and depth exact at pixel centres."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pdn_ros.classes import VOID
+from pdn_ros.geometry.camera import Camera
+from pdn_ros.simulation.caster import Caster, Hits
+from pdn_ros.simulation.light import Light
+from pdn_ros.simulation.mesh import Mesh
+from pdn_ros.simulation.scene import Scene
+from pdn_ros.simulation.textures import LEVELS
+
+Floats = NDArray[np.float32]
+SPARE = 150_000
+"""Room for moving triangles behind the static ones in the tables of attributes."""
+AO_REACH = 2.5
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """What one exposure gives.
+
+    Attributes:
+        image: (H, W, 3) uint8 BGR.
+        mask: (H, W) uint8 class ids.
+        depth: (H, W) float32 metres along the optical axis, 0 for the sky.
+        instance: (H, W) int32 object ids, 0 for none.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    depth: Floats
+    instance: NDArray[np.int32]
+
+
+class Surfaces:
+    """Attributes of all triangles: the static ones, then those that move in this frame."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._atlas = scene.atlas
+        self._count = len(scene.static)
+        total = self._count + SPARE
+        self.shape = np.empty((total, 3, 5), np.float32)
+        self.tint = np.empty((total, 3), np.float32)
+        self.density = np.empty(total, np.float32)
+        self.material = np.empty(total, np.int32)
+        self.label = np.empty(total, np.uint8)
+        self.instance = np.empty(total, np.int32)
+        self._write(scene.static, 0)
+
+    def _write(self, mesh: Mesh, first: int) -> None:
+        part = slice(first, first + len(mesh))
+        self.shape[part, :, :2] = mesh.uv
+        self.shape[part, :, 2:] = mesh.normals
+        self.tint[part] = mesh.tint
+        self.material[part] = mesh.material
+        self.label[part] = mesh.label
+        self.instance[part] = mesh.instance
+        # Texels per metre, from the areas of the triangle in the texture and in the world.
+        edge, turn = mesh.corners[:, 1:] - mesh.corners[:, :1], mesh.uv[:, 1:] - mesh.uv[:, :1]
+        area = np.linalg.norm(np.cross(edge[:, 0], edge[:, 1]), axis=1)
+        texture = np.abs(turn[:, 0, 0] * turn[:, 1, 1] - turn[:, 0, 1] * turn[:, 1, 0])
+        bits = self._atlas.width_bits[:, 0] + self._atlas.height_bits[:, 0]
+        texels = texture * np.exp2(bits[mesh.material].astype(np.float32))
+        self.density[part] = np.sqrt(texels / np.maximum(area, 1e-9)) + 1e-3
+
+    def move(self, moving: Mesh | None) -> None:
+        """Replace what moves."""
+        if moving is not None:
+            if len(moving) > SPARE:
+                raise ValueError(f"{len(moving)} moving triangles, room for {SPARE}")
+            self._write(moving, self._count)
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    return np.einsum("ij,ij->i", a, b)
+
+
+class Renderer:
+    """Renders one scene with one camera."""
+
+    def __init__(self, scene: Scene, camera: Camera, caster: Caster, surfaces: Surfaces) -> None:
+        self._scene, self._camera = scene, camera
+        self._caster, self._surfaces = caster, surfaces
+        self._rays = camera.rays().reshape(-1, 3).astype(np.float32)
+        self._length = np.sqrt(_dot(self._rays, self._rays))
+        h, w = camera.height, camera.width
+        y, x = np.mgrid[:h, :w].astype(np.float32)
+        radius = np.hypot((x - w / 2) / w, (y - h / 2) / w)
+        self._vignette = (1 - 0.55 * radius**2).astype(np.float32)[..., None]
+        # Sixteen directions that tile the image: averaging 4 x 4 pixels averages all of them.
+        k = np.arange(16) + 0.5
+        z, turn = 1 - k / 8, k * np.pi * (3 - np.sqrt(5))
+        ring = np.sqrt(1 - z**2)
+        ball = np.stack([ring * np.cos(turn), ring * np.sin(turn), z], -1).astype(np.float32)
+        self._ball = ball[(np.arange(16) * 7) % 16] * np.float32(0.999)
+
+    def shoot(
+        self,
+        pose: NDArray[np.float64],
+        where: NDArray[np.intp] | None,
+        rng: np.random.Generator,
+    ) -> Shot:
+        """Take one picture.
+
+        Args:
+            pose: T_world_optical, 4x4.
+            where: Pixels (row-major) that may show something that moves.
+            rng: Draws the noise.
+        """
+        h, w = self._camera.height, self._camera.width
+        rotation = pose[:3, :3].astype(np.float32)
+        rays = self._rays @ rotation.T
+        origin = pose[:3, 3].astype(np.float32)
+        origins = np.broadcast_to(origin, rays.shape).copy()
+        hits = self._caster.first(origins, rays, where)
+        seen = np.flatnonzero(hits.triangle >= 0)
+        triangle = hits.triangle[seen]
+        depth = np.zeros(h * w, np.float32)
+        depth[seen] = hits.t[seen]
+        mask = np.full(h * w, self._scene.labels.sky, np.uint8)
+        instance = np.zeros(h * w, np.int32)
+        instance[seen] = self._surfaces.instance[triangle]
+        directions = rays / self._length[:, None]
+        radiance, label = self._shade(origin, directions[seen], hits, seen, triangle, rng)
+        mask[seen] = label
+        picture = np.empty((h * w, 3), np.float32)
+        picture[seen] = radiance
+        missed = np.flatnonzero(hits.triangle < 0)
+        picture[missed] = self._scene.light.sky(directions[missed])
+        image = self._develop(picture.reshape(h, w, 3), rng)
+        return Shot(image, mask.reshape(h, w), depth.reshape(h, w), instance.reshape(h, w))
+
+    def _shade(
+        self,
+        origin: Floats,
+        directions: Floats,
+        hits: Hits,
+        seen: NDArray[np.intp],
+        triangle: NDArray[np.int32],
+        rng: np.random.Generator,
+    ) -> tuple[Floats, NDArray[np.uint8]]:
+        """Return radiance (N, 3) and class ids (N,) of the pixels that see something."""
+        table, light, atlas = self._surfaces, self._scene.light, self._scene.atlas
+        u, v, t = hits.u[seen], hits.v[seen], hits.t[seen]
+        shape = table.shape[triangle]
+        inner = shape[:, 0] * (1 - u - v)[:, None]
+        inner += shape[:, 1] * u[:, None]
+        inner += shape[:, 2] * v[:, None]
+        normals = np.ascontiguousarray(inner[:, 2:])
+        normals /= np.sqrt(_dot(normals, normals))[:, None]
+        facing = -_dot(normals, directions)
+        # Leaves are shaded as their crown, whichever side is seen.
+        distance = t * self._length[seen]
+        material = table.material[triangle]
+        albedo, painted = self._texture(inner[:, :2], material, triangle, t, facing, rng)
+        albedo *= table.tint[triangle]
+        label = table.label[triangle]
+        label = np.where(painted != VOID, painted, label).astype(np.uint8)
+
+        points = origin + directions * distance[:, None]
+        lift = (0.004 + 0.0004 * distance)[:, None]
+        starts = points + normals * lift - directions * lift
+        sunny = _dot(normals, np.broadcast_to(light.sun, normals.shape))
+        soft = atlas.diffuse[material]
+        sunny = np.maximum(sunny * (1 - soft) + soft, 0.0)
+        if light.sunlight.any():
+            lit = np.flatnonzero(sunny > 0.01)
+            spread = light.sun + rng.standard_normal((len(lit), 3), np.float32) * np.float32(0.006)
+            sunny[lit[self._caster.blocked(starts[lit], spread)]] = 0.0
+        open_ = self._openness(starts, normals, seen)
+        up = (0.5 + 0.5 * normals[:, 2])[:, None]
+        ambient = (light.zenith * 0.65 + light.horizon * 0.35) * up + light.bounce * (1 - up)
+        ambient *= open_[:, None]
+        radiance = albedo * (light.sunlight * sunny[:, None] + ambient + atlas.glow[material][:, None] * 3)
+        self._mirror(radiance, directions, normals, material, facing, sunny)
+        fog = 1 - np.exp(-distance / np.float32(light.haze))
+        radiance += (light.horizon - radiance) * fog[:, None]
+        return radiance, label
+
+    def _texture(
+        self,
+        uv: Floats,
+        material: NDArray[np.int32],
+        triangle: NDArray[np.int32],
+        t: Floats,
+        facing: Floats,
+        rng: np.random.Generator,
+    ) -> tuple[Floats, NDArray[np.uint8]]:
+        """Return linear colours (N, 3) and the exact class ids (N,) painted there (255 for none).
+
+        One texel of the mip level is drawn at random around the place: bilinear on average.
+        """
+        atlas = self._scene.atlas
+        pixel = t * np.float32(1 / self._camera.k[0, 0])
+        pixel /= np.sqrt(np.clip(np.abs(facing), 0.03, 1))
+        wanted = np.log2(np.maximum(pixel * self._surfaces.density[triangle], 1e-3))
+        level = np.clip(np.rint(wanted), 0, LEVELS - 1).astype(np.int32)
+        jitter = rng.random((len(uv), 2), np.float32)
+        jitter -= np.float32(0.5)
+        row = material * LEVELS + level
+        texel = self._fetch(uv, row, jitter)
+        colour = np.ascontiguousarray(texel).view(np.uint8).reshape(-1, 4)
+        linear = colour[:, :3] * np.float32(1 / 255)
+        linear *= linear
+        painted = np.full(len(uv), VOID, np.uint8)
+        strip = np.flatnonzero(material == self._scene.ground)
+        exact = self._fetch(uv[strip], material[strip] * LEVELS, np.float32(0))
+        painted[strip] = np.ascontiguousarray(exact).view(np.uint8).reshape(-1, 4)[:, 3]
+        return linear, painted
+
+    def _fetch(self, uv: Floats, row: NDArray[np.int32], jitter: Floats | np.float32) -> NDArray[np.uint32]:
+        atlas = self._scene.atlas
+        bits_w, bits_h = atlas.width_bits.reshape(-1)[row], atlas.height_bits.reshape(-1)[row]
+        width, height = np.left_shift(1, bits_w), np.left_shift(1, bits_h)
+        place = uv * np.stack([width, height], -1).astype(np.float32) + jitter
+        cell = np.floor(place).astype(np.int32)
+        index = atlas.offset.reshape(-1)[row] + (cell[:, 0] & (width - 1))
+        index += np.left_shift(cell[:, 1] & (height - 1), bits_w)
+        return atlas.data[index]
+
+    def _openness(self, starts: Floats, normals: Floats, seen: NDArray[np.intp]) -> Floats:
+        """Return how much of the near hemisphere is open at each pixel, 0.2 .. 1 (N,)."""
+        h, w = self._camera.height, self._camera.width
+        y, x = np.divmod(seen, w)
+        chosen = np.flatnonzero((y % 2 == 0) & (x % 2 == 0))
+        half_h, half_w = (h + 1) // 2, (w + 1) // 2
+        cy, cx = y[chosen] // 2, x[chosen] // 2
+        toward = normals[chosen] + self._ball[(cy % 4) * 4 + cx % 4]
+        toward *= np.float32(AO_REACH)
+        blocked = self._caster.blocked(starts[chosen], toward, np.ones(len(chosen), np.float32))
+        field = np.ones((half_h, half_w), np.float32)
+        field[cy, cx] = np.where(blocked, np.float32(0.12), np.float32(1.0))
+        smooth = cv2.resize(cv2.blur(field, (4, 4)), (w, h), interpolation=cv2.INTER_LINEAR)
+        return np.asarray(smooth.reshape(-1)[seen])
+
+    def _mirror(
+        self,
+        radiance: Floats,
+        directions: Floats,
+        normals: Floats,
+        material: NDArray[np.int32],
+        facing: Floats,
+        sunny: Floats,
+    ) -> None:
+        """Add the sky's reflection to glossy surfaces, in place."""
+        light = self._scene.light
+        gloss = self._scene.atlas.gloss[material]
+        shiny = np.flatnonzero(gloss > 0)
+        d, n, cosine = directions[shiny], normals[shiny], np.clip(facing[shiny], 0, 1)
+        away = d + 2 * cosine[:, None] * n
+        share = gloss[shiny] * (0.12 + 0.88 * (1 - cosine) ** 3)
+        low = np.float32(0.25) * light.bounce + np.float32(0.04)
+        above = np.clip(away[:, 2:] * 4 + 0.2, 0, 1)
+        mirrored = light.sky(away) * above + low * (1 - above)
+        glint = np.clip(away @ light.sun, 0, 1) ** 160 * (sunny[shiny] > 0)
+        mirrored += light.sunlight * (3 * glint)[:, None]
+        radiance[shiny] += (mirrored - radiance[shiny] * 0.4) * share[:, None]
+
+    def _develop(self, picture: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Return the 8-bit image: lens blur, vignette, exposure, tone curve, noise."""
+        light = self._scene.light
+        picture = cv2.GaussianBlur(np.minimum(picture, 4.0), (3, 3), 0.6)
+        bright = float(np.mean(np.sqrt(picture[::8, ::8, 1])))
+        exposure = (np.sqrt(light.target) / max(bright, 1e-3)) ** 1.4
+        exposed = picture * (self._vignette * np.float32(exposure))
+        # Reinhard's curve with a white point, then the square root as display gamma.
+        toned = exposed * (1 + exposed * np.float32(0.16)) / (1 + exposed)
+        display = cv2.sqrt(np.ascontiguousarray(toned * np.float32(1.18)))
+        grain = rng.standard_normal(display.shape, np.float32)
+        display = display * 255 + grain * (np.float32(light.noise) * (1.25 - display))
+        return np.clip(display, 0, 255).astype(np.uint8)

@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+
+from pdn_ros.geometry import roles
+from pdn_ros.geometry.camera import Camera
+from pdn_ros.geometry.costmap import aligned_cloud, shrink_depth
+from pdn_ros.geometry.footprints import patch_corners, patch_footprints
+from pdn_ros.geometry.ground import GroundPlane
+from pdn_ros.geometry.lidar import project_scan
+from worlds import OPTICAL, Box, World, pose
+
+FULL = Camera.from_info(width=1242, height=375, k=[720, 0, 610, 0, 720, 173, 0, 0, 1])
+SMALL = FULL.resized(400, 121)
+T_BASE_CAMERA = pose(x=0.27, z=1.65, pitch=0.03, roll=0.04) @ OPTICAL
+WORLD = World((Box((12, 16), (-1, 1)), Box((25, 29), (-6, -4), 1.5, roles.DYNAMIC)))
+
+
+@pytest.fixture(scope="module")
+def depth():
+    lidar = pose(z=1.73)
+    view = project_scan(
+        WORLD.scan(lidar),
+        camera=FULL,
+        T_camera_lidar=np.linalg.inv(T_BASE_CAMERA) @ lidar,
+        T_base_lidar=lidar,
+        patch_size=64,
+    )
+    return shrink_depth(view.depth, 400, 121)
+
+
+def test_ranges_are_the_worlds(depth):
+    role, truth = WORLD.image(SMALL, T_BASE_CAMERA)
+    cloud = aligned_cloud(role, SMALL, T_BASE_CAMERA, depth)
+    assert cloud.shape == (121, 400, 3) and cloud.dtype == np.float32
+    z = cloud[..., 2]
+    trusted = np.isfinite(z)
+    assert (np.isnan(cloud).any(axis=2) == ~trusted).all()
+    assert not trusted[role == roles.SKY].any()
+    ground = trusted & (role == roles.GROUND)
+    assert ground.sum() > 0.7 * (role == roles.GROUND).sum()
+    assert np.abs(z - truth)[ground].max() < 1e-2
+    solid = np.isin(role, (roles.STATIC, roles.DYNAMIC))
+    assert (trusted & solid).sum() > 0.7 * solid.sum()
+    assert np.median(np.abs(z - truth)[trusted & solid]) < 0.3
+    pixels, _ = SMALL.project(cloud[trusted])
+    v, u = np.nonzero(trusted)
+    assert np.abs(pixels - np.stack((u, v), 1)).max() < 0.05
+
+
+def test_without_lidar_obstacles_have_no_range():
+    role, _ = WORLD.image(SMALL, T_BASE_CAMERA)
+    z = aligned_cloud(role, SMALL, T_BASE_CAMERA)[..., 2]
+    assert np.isnan(z[role != roles.GROUND]).all()
+
+
+def test_a_return_does_not_speak_for_another_role():
+    camera = Camera.from_info(width=20, height=20, k=[20, 0, 10, 0, 20, 10, 0, 0, 1])
+    role = np.full((20, 20), roles.STATIC, dtype=np.uint8)
+    role[:, 10:] = roles.DYNAMIC
+    depth = np.zeros((20, 20), dtype=np.float32)
+    depth[5, 9] = 7
+    z = aligned_cloud(role, camera, T_BASE_CAMERA, depth)[..., 2]
+    assert np.isnan(z[role == roles.DYNAMIC]).all()
+    assert z[5, 8] == 7 and z[5, 5] == 7
+    assert np.isnan(z[5, 2])
+
+
+def test_nothing_at_the_horizon_or_beyond_the_range_or_from_below():
+    role = np.full((121, 400), roles.GROUND, dtype=np.uint8)
+    cloud = aligned_cloud(role, SMALL, pose(z=1.65) @ OPTICAL, max_range=30)
+    assert np.linalg.norm(cloud[np.isfinite(cloud[..., 0])], axis=1).max() < 30
+    assert np.isnan(cloud[: int(173 * 121 / 375)]).all()
+    assert np.isnan(aligned_cloud(role, SMALL, pose(z=-1) @ OPTICAL)).all()
+
+
+def test_sizes_must_agree():
+    with pytest.raises(ValueError, match="size"):
+        aligned_cloud(np.zeros((10, 10), np.uint8), SMALL, T_BASE_CAMERA)
+
+
+def test_shrinking_keeps_the_nearest():
+    depth = np.zeros((4, 6), dtype=np.float32)
+    depth[0, 0], depth[1, 1], depth[3, 5] = 9, 4, 5
+    assert shrink_depth(depth, 3, 2).tolist() == [[4, 0, 0], [0, 0, 5]]
+    assert np.array_equal(shrink_depth(depth, 6, 4), depth)
+
+
+def test_footprints_by_hand():
+    # Optical axis level at 2 m, focal length 100: pixel row 150 looks down 1:2, row 199 0.99:1.
+    camera = Camera.from_info(width=200, height=200, k=[100, 0, 100, 0, 100, 100, 0, 0, 1])
+    found = patch_footprints(camera, pose(z=2) @ OPTICAL, 50, np.array([13, 0]))
+    assert found.shape == (2, 4, 3)
+    expected = [[4, 2, 0], [4, 0.04, 0], [2 / 0.99, 0.02 / 0.99, 0], [2 / 0.99, 1 / 0.99, 0]]
+    assert found[0] == pytest.approx(np.array(expected), abs=1e-4)
+    assert np.isnan(found[1]).all()
+
+
+def test_footprints_lie_on_the_slope_and_project_back():
+    plane = GroundPlane(np.array([-0.1, 0, 1]) / np.sqrt(1.01), 0.2)
+    ids = np.arange(60, 120)
+    found = patch_footprints(FULL, T_BASE_CAMERA, 64, ids, plane)
+    whole = np.isfinite(found).all(axis=(1, 2))
+    assert whole.sum() > 20
+    points = found[whole].reshape(-1, 3)
+    assert plane.heights(points) == pytest.approx(np.zeros(len(points)), abs=1e-4)
+    optical = (points - T_BASE_CAMERA[:3, 3]) @ T_BASE_CAMERA[:3, :3]
+    corners = patch_corners(FULL, 64, ids[whole]).reshape(-1, 3)
+    assert optical / optical[:, 2:] == pytest.approx(corners, abs=1e-4)
+
+
+def test_no_such_patch():
+    with pytest.raises(ValueError, match=r"0\.\.119"):
+        patch_corners(FULL, 64, np.array([120]))

@@ -1,0 +1,94 @@
+import threading
+import time
+
+import pytest
+
+from pdn_ros.ros.slot import LatestSlot, Worker
+
+
+def test_newest_wins_and_drops_are_counted():
+    slot: LatestSlot[int] = LatestSlot()
+    for item in (1, 2, 3):
+        slot.put(item)
+    assert slot.take(0) == 3
+    assert slot.take(0) is None
+    assert (slot.received, slot.dropped) == (3, 2)
+
+
+def test_clear_counts_as_dropped():
+    slot: LatestSlot[int] = LatestSlot()
+    slot.put(1)
+    slot.clear()
+    assert slot.take(0) is None
+    assert (slot.received, slot.dropped) == (1, 1)
+
+
+def test_close_wakes_a_waiting_thread():
+    slot: LatestSlot[int] = LatestSlot()
+    taken: list[int | None] = []
+    thread = threading.Thread(target=lambda: taken.append(slot.take()))
+    thread.start()
+    slot.close()
+    thread.join(5)
+    assert taken == [None]
+    slot.put(1)
+    assert slot.take(0) is None
+
+
+def test_worker_skips_what_came_while_it_worked():
+    started, go, done = threading.Event(), threading.Event(), threading.Event()
+    handled: list[int] = []
+
+    def handle(item: int) -> None:
+        handled.append(item)
+        started.set()
+        go.wait(5)
+        if item == 9:
+            done.set()
+
+    worker: Worker[int] = Worker("test", handle, failed=lambda error: pytest.fail(str(error)))
+    worker.slot.put(0)
+    assert started.wait(5)
+    for item in range(1, 10):
+        worker.slot.put(item)
+    go.set()
+    assert done.wait(5)
+    assert worker.stop(5)
+    assert handled == [0, 9]
+    assert worker.slot.dropped == 8
+
+
+def test_worker_goes_on_after_an_error():
+    errors: list[Exception] = []
+    handled = threading.Event()
+
+    def handle(item: int) -> None:
+        if item == 0:
+            raise ValueError("bad frame")
+        handled.set()
+
+    worker: Worker[int] = Worker("test", handle, errors.append)
+    worker.slot.put(0)
+    end = time.monotonic() + 5
+    while not errors and time.monotonic() < end:
+        time.sleep(0.005)
+    worker.slot.put(1)
+    assert handled.wait(5)
+    assert worker.stop(5)
+    assert [str(error) for error in errors] == ["bad frame"]
+
+
+def test_stop_says_when_the_work_does_not_end():
+    go = threading.Event()
+    started = threading.Event()
+
+    def handle(_: int) -> None:
+        started.set()
+        go.wait(5)
+
+    worker: Worker[int] = Worker("test", handle, lambda error: None)
+    worker.slot.put(1)
+    assert started.wait(5)
+    assert not worker.stop(0.05)
+    go.set()
+    assert worker.stop(5)
