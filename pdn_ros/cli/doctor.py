@@ -71,12 +71,12 @@ def examine() -> Iterator[Finding]:
     yield from _ros(setup, needed=checkout or bool(os.environ.get("AMENT_PREFIX_PATH")))
     yield _module("pypatchworkpp", "pypatchworkpp", "own ground fit", "pip install pypatchworkpp")
     yield _module("rosbags", "rosbags", "no bags", "pip install rosbags")
-    yield _module("embreex", "embreex", "no simulation", "pip install embreex trimesh")
+    yield _module("embreex", "embreex", "no simulation", "pip install embreex")
 
 
 def _ros(setup: str, *, needed: bool) -> Iterator[Finding]:
     distribution = os.environ.get("ROS_DISTRO")
-    source = f"ROS 2 {distribution}" if distribution else "ROS 2 Jazzy from the wheels"
+    source = f"ROS 2 {distribution.capitalize()}" if distribution else "ROS 2 Jazzy from the wheels"
     enter = f". '{_CHECKOUT}/env.sh'" if (_CHECKOUT / ".venv").is_dir() else setup
     remedy = enter or "source /opt/ros/jazzy/setup.bash"
     error = _import_error("rclpy")

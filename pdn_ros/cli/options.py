@@ -29,7 +29,10 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
         raise InputError(
             f"{path}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(known))}"
         )
-    ctx.default_map = {k: v for k, v in settings.items() if v is not None}
+    # Numbers go the way of the command line, as text: YAML can't know what the option takes.
+    ctx.default_map = {
+        k: str(v) if type(v) in (int, float) else v for k, v in settings.items() if v is not None
+    }
     return path
 
 

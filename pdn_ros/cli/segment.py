@@ -32,21 +32,25 @@ def segment(
     if missing := [path for path in images if not path.is_file()]:
         raise InputError(f"{missing[0]}: no such file ({len(missing)} of {len(images)} missing)")
 
-    from pdn_ros.evaluation.images import segment_file
-    from pdn_ros.inference import Pipeline, PipelineConfig
+    from pdn_ros.evaluation.settings import require_writable
+
+    require_writable(out)
+
+    from pdn_ros.evaluation.images import read_image, write_result
+    from pdn_ros.inference import Frame, Pipeline, PipelineConfig
 
     pipeline = Pipeline(PipelineConfig(weights=weights, backend=backend, mode=mode, budget=budget))
     failures = 0
     with progress("segment") as report:
         for number, path in enumerate(images):
             try:
-                segment_file(path, out, pipeline)
+                image = read_image(path)
+                result = pipeline.process(Frame(image=image))
             except InputError as error:
-                # An unwritable folder will not mend itself; a damaged image is one of many.
-                if not out.is_dir():
-                    raise
                 failures += 1
                 print(f"pdn: error: {error}", file=sys.stderr)
+            else:
+                write_result(path, image, result, pipeline, out)
             report(number + 1, len(images))
     print(f"{len(images) - failures} of {len(images)} images segmented: {out}")
     if failures:

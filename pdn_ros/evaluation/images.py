@@ -1,4 +1,4 @@
-"""Segmenting single image files."""
+"""Single image files: reading them, writing what comes of them."""
 
 import json
 from dataclasses import asdict
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from pdn_ros import visualization
 from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
-from pdn_ros.inference import Frame, Pipeline, Result
+from pdn_ros.inference import Pipeline, Result
 
 
-def segment_file(path: Path, out: Path, pipeline: Pipeline) -> None:
-    """Segment one image file and write its mask, pictures and figures into `out`.
+def write_result(
+    path: Path, image: NDArray[np.uint8], result: Result, pipeline: Pipeline, out: Path
+) -> None:
+    """Write the mask, pictures and figures of the image file `path` into `out`.
 
     Raises:
-        InputError: The file is no image, or `out` cannot be written.
+        InputError: `out` cannot be written.
     """
-    image = read_image(path)
-    result = pipeline.process(Frame(image=image))
     visualization.save_mask(out / f"{path.stem}.mask.png", result.mask, pipeline.classes)
     _write_jpeg(
         out / f"{path.stem}.overlay.jpg",

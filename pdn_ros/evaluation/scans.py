@@ -15,8 +15,9 @@ from pdn_ros.geometry.lidar import LidarView, project_scan
 from pdn_ros.geometry.transforms import Matrix, invert
 
 Roles = NDArray[np.uint8]
-_REACH: Final = (9, 5)
-"""Rows and columns of pixels that a return speaks for."""
+_REACH: Final = np.ones((9, 5), dtype=np.uint8)
+_ANCHOR: Final = (2, 8)
+"""A return speaks for two columns to either side and eight rows below, nearer to the vehicle."""
 
 
 def scan_view(
@@ -49,8 +50,8 @@ def scan_view(
 def roles_of(depth: NDArray[np.float32], camera: Camera, t_base_camera: Matrix) -> Roles:
     """What a scan alone says of the image's pixels: ground, or something that stands on it.
 
-    A return speaks for the pixels around it, down to the next ring of the scan; elsewhere nothing
-    is known. So the LiDAR can be judged by the same grid as the camera.
+    A return speaks for the pixels below it, down to the next ring of the scan; elsewhere nothing is
+    known. So the LiDAR can be judged by the same grid as the camera.
 
     Args:
         depth: (H, W) float32 metres along the optical axis, 0 = none.
@@ -66,7 +67,7 @@ def roles_of(depth: NDArray[np.float32], camera: Camera, t_base_camera: Matrix) 
     on_ground = split_ground(points, t_base_camera[:3, 3])
     seen = np.zeros((2, *depth.shape), dtype=np.uint8)
     seen[on_ground.astype(np.intp), v, u] = 1
-    obstacle, ground = (cv2.dilate(image, np.ones(_REACH, dtype=np.uint8)) for image in seen)
+    obstacle, ground = (cv2.dilate(image, _REACH, anchor=_ANCHOR) for image in seen)
     return np.asarray(
         np.where(obstacle > 0, role.STATIC, np.where(ground > 0, role.GROUND, role.UNKNOWN)),
         dtype=np.uint8,

@@ -58,9 +58,18 @@ class Settings:
             raise InputError(f"{self.out}: is the bag itself: name another folder")
         if self.out.is_file():
             raise InputError(f"{self.out}: is a file: name a folder")
-        with atomic(self.out / "writable") as part:
-            part.touch()
-        (self.out / "writable").unlink()
+        require_writable(self.out)
+
+
+def require_writable(folder: Path) -> None:
+    """Make a folder and see whether files can be made in it.
+
+    Raises:
+        InputError: It cannot be made or written.
+    """
+    with atomic(folder / "writable") as part:
+        part.touch()
+    (folder / "writable").unlink()
 
 
 def parse_rate(text: str) -> Rate:

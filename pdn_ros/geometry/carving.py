@@ -13,6 +13,11 @@ from pdn_ros.geometry.level import LevelView
 
 _BEAM: Final = 3  # rows to either side within which a return speaks for a direction
 _AGREEMENT: Final = (0.5, 0.2)  # metres, share of the distance: camera and LiDAR mean the same
+_FREE, _HIDDEN = 1, 2
+_CLEARANCE: Final = 0.35  # metres below a vehicle's body
+_LEAST: Final = 0.6  # of the distance: cameras lower than bodies would believe anything
+_SAME: Final = 0.05  # difference of logarithms of the distance within one body
+_NARROW: Final = 6  # rows: what is narrower has no body to look below
 _SECTORS: Final = 900  # of a LiDAR's turn
 
 
@@ -25,15 +30,16 @@ class Look:
     free: NDArray[np.bool_]
     occupied: NDArray[np.bool_]
     dynamic: NDArray[np.bool_]
+    hidden: NDArray[np.bool_]
 
     @classmethod
     def of(cls, corner: tuple[int, int], config: GridConfig) -> Self:
         """Make an empty look at the window whose first cell is `corner`."""
-        masks = (np.zeros(config.cells[::-1], dtype=np.bool_) for _ in range(3))
+        masks = (np.zeros(config.cells[::-1], dtype=np.bool_) for _ in range(4))
         return cls(corner, config.resolution, *masks)
 
-    def free_level(self, view: LevelView, pixels: NDArray[np.uint8]) -> None:
-        """Set free the cells whose centre falls on a set pixel of the levelled image."""
+    def see(self, view: LevelView, pixels: NDArray[np.uint8]) -> None:
+        """Take over what the levelled image says of the place of each cell's centre."""
         step, (x, y) = self.resolution, self.corner
         centres = np.array([[step, 0, (x + 0.5) * step], [0, step, (y + 0.5) * step], [0, 0, 1]])
         pixels[0, 0] = 0  # where OpenCV puts cells beside the camera
@@ -44,7 +50,8 @@ class Look:
             (columns, rows),
             flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
         )
-        self.free[:] |= cells.astype(np.bool_)
+        self.free[:] = cells == _FREE
+        self.hidden[:] = cells == _HIDDEN
 
     def occupy(self, xy: NDArray[np.floating], moving: NDArray[np.bool_]) -> None:
         """Set occupied the cells of points (N, 2) in the grid's frame."""
@@ -54,6 +61,67 @@ class Look:
         index = cells[inside, 1] * columns + cells[inside, 0]
         self.occupied.ravel()[index] = True
         self.dynamic.ravel()[index[moving[inside]]] = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ends:
+    """Where the ground ends in each row of a levelled image.
+
+    Attributes:
+        edge: Column of the border between ground and what ends it, (rows,) float; infinite where
+            nothing does.
+        kind: Role of what ends it, (rows,) uint8: UNKNOWN where nothing does, SKY where it just
+            ends.
+        touches: Whether ground was seen before something that stands, (rows,) bool.
+    """
+
+    edge: NDArray[np.float64]
+    kind: NDArray[np.uint8]
+    touches: NDArray[np.bool_]
+
+
+def ground_ends(view: LevelView, level: NDArray[np.uint8]) -> Ends:
+    """Find where the ground ends, row by row from the camera outwards.
+
+    Unlabelled pixels before an obstacle may belong to it: the ground ends where it was last seen.
+    """
+    rows, columns = level.shape
+    stops = (level - np.uint8(role.STATIC)) <= role.SKY - role.STATIC  # wraps around below
+    ended = stops.any(axis=1)
+    first = np.where(ended, stops.argmax(axis=1), columns)
+    ground = (level == role.GROUND) & (np.arange(columns) < first[:, None])
+    seen = ground.any(axis=1)
+    last = np.where(seen, columns - 1 - ground[:, ::-1].argmax(axis=1), first - 1)
+    kind = np.where(ended, level[np.arange(rows), np.minimum(first, columns - 1)], role.UNKNOWN)
+    edge = np.where(ended, last + 0.5, np.inf)
+    touches = seen & ((kind == role.STATIC) | (kind == role.DYNAMIC))
+    _lower(view, edge, np.flatnonzero(touches & (kind == role.DYNAMIC)))
+    return Ends(edge, kind.astype(np.uint8), touches)
+
+
+def _lower(view: LevelView, edge: NDArray[np.float64], rows: NDArray[np.intp]) -> None:
+    """Move the edges of vehicles from beneath their body to where their wheels stand, in place.
+
+    Between the wheels the ground is seen below the body, so that it seems to end too far away. What
+    moves is convex from above: its edge is taken from the convex hull of its contacts, as far as a
+    body's clearance can have moved them.
+    """
+    if len(rows) < _NARROW:
+        return
+    share = max(1 - _CLEARANCE / view.height, _LEAST)
+    drop = view.bottom - edge[rows] / view.focal
+    nearer = (view.bottom - drop / share) * view.focal
+    apart = (np.diff(rows) > 1) | (np.abs(np.diff(np.log(drop))) > _SAME - np.log(share))
+    for run in np.split(np.arange(len(rows)), np.flatnonzero(apart) + 1):
+        if len(run) < _NARROW:
+            continue
+        a, j = rows[run].astype(np.float32), edge[rows[run]].astype(np.float32)
+        away = np.float32(j.max() + 1)  # closes the hull on the far side
+        corners = np.column_stack((np.r_[a, a[0], a[-1]], np.r_[j, away, away]))
+        hull = cv2.convexHull(corners)[:, 0]
+        hull = hull[hull[:, 1] < away]
+        hull = hull[np.argsort(hull[:, 0])]
+        edge[rows[run]] = np.maximum(np.interp(a, hull[:, 0], hull[:, 1]), nearer[run])
 
 
 def nearest_returns(view: LevelView, points: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -67,31 +135,34 @@ def nearest_returns(view: LevelView, points: NDArray[np.floating]) -> NDArray[np
     return nearest
 
 
-def free_pixels(
+def seen_pixels(
     view: LevelView,
     level: NDArray[np.uint8],
+    ends: Ends,
     nearest: NDArray[np.float32],
     config: GridConfig,
 ) -> NDArray[np.uint8]:
-    """Pixels of a levelled image that show free ground, 0 or 1.
+    """Which pixels of a levelled image show free ground, 1, or are hidden by what stands, 2.
 
-    Ground counts up to one pixel before the first that shows something else in its own row or in
-    one beside it (the pixel between may show both), before the nearest return, within the range.
+    Ground counts up to one pixel before it ends in its own row or in one beside it (the pixel
+    between may show both), before the nearest return, and within the range.
     """
     rows, columns = level.shape
     side = view.side(np.arange(rows))
-    reach = np.minimum(
-        config.max_range / np.sqrt(1 + side * side), _widened(nearest, 1) - config.resolution
-    )
-    first = _widened(_first(level).astype(np.float32), 1)
-    end = np.minimum(first - 1, view.column(np.maximum(reach, 1e-3)))
-    free: NDArray[np.bool_] = (level == role.GROUND) & (np.arange(columns) + 0.5 <= end[:, None])
-    return free.view(np.uint8)
+    limit = _widened(ends.edge.astype(np.float32), 1) - 0.5
+    returned = view.column(np.maximum(_widened(nearest, 1) - config.resolution, 1e-3))
+    stop = np.minimum(limit, returned)[:, None]
+    reach = view.column(config.max_range / np.sqrt(1 + side * side))[:, None]
+    border = np.arange(columns, dtype=np.float32) + np.float32(0.5)  # the far edge of the pixels
+    free = (level == role.GROUND) & (border <= np.minimum(stop, reach))
+    seen = (border > stop).view(np.uint8) * np.uint8(_HIDDEN)
+    seen[free] = _FREE
+    return seen
 
 
 def contacts(
     view: LevelView,
-    level: NDArray[np.uint8],
+    ends: Ends,
     nearest: NDArray[np.float32],
     config: GridConfig,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -103,23 +174,15 @@ def contacts(
     Returns:
         (N, 2) x and y in the view's frame, and (N,) whether what stands there can move.
     """
-    rows, columns = level.shape
-    first = _first(level)
-    ground = (level == role.GROUND) & (np.arange(columns) < first[:, None])
-    last = columns - 1 - ground[:, ::-1].argmax(axis=1)
-    kind = level[np.arange(rows), np.minimum(first, columns - 1)]
-    stands = (kind == role.STATIC) | (kind == role.DYNAMIC)
-    row = np.flatnonzero(ground.any(axis=1) & (first < columns) & stands)
-    if not len(row):
-        return np.empty((0, 2)), np.empty(0, dtype=np.bool_)
-    near, far = view.ahead(last[row]), view.ahead(last[row] + 1)
-    middle = view.ahead(last[row] + 0.5)
+    row = np.flatnonzero(ends.touches)
+    edge, kind = ends.edge[row], ends.kind[row]
+    near, middle, far = (view.ahead(edge + shift) for shift in (-0.5, 0.0, 0.5))
     beam = _widened(nearest, _BEAM)[row]
     agree = np.abs(beam - middle) < np.maximum(_AGREEMENT[0], _AGREEMENT[1] * middle)
     near, far = np.where(agree, beam, near), np.where(agree, beam, far)
 
     within = far * np.sqrt(1 + view.side(row) ** 2) < config.max_range
-    row, near, far, kind = row[within], near[within], far[within], kind[row[within]]
+    row, near, far, kind = row[within], near[within], far[within], kind[within]
     if not len(row):
         return np.empty((0, 2)), np.empty(0, dtype=np.bool_)
     along = min(64, int(np.max(far - near) / config.resolution) + 2)
@@ -166,12 +229,6 @@ def _polar(
     """Distances and sectors of offsets."""
     turn = (np.arctan2(y, x) / (2 * np.pi) % 1) * _SECTORS
     return np.hypot(x, y).astype(np.float32), turn.astype(np.int32) % _SECTORS
-
-
-def _first(level: NDArray[np.uint8]) -> NDArray[np.intp]:
-    """Column of the first pixel in each row that ends the ground: what stands, or sky."""
-    stops = (level - np.uint8(role.STATIC)) <= role.SKY - role.STATIC  # wraps around below
-    return np.asarray(np.where(stops.any(axis=1), stops.argmax(axis=1), level.shape[1]))
 
 
 def _widened(nearest: NDArray[np.float32], by: int) -> NDArray[np.float32]:

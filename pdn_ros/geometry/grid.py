@@ -99,7 +99,7 @@ class EvidenceGrid:
         self.corner: tuple[int, int] | None = None  # cell indices (x, y) of the origin
         # Certain evidence falls below both thresholds within the decay time.
         weakest = min(-_logit(config.free_threshold), _logit(config.occupied_threshold))
-        folds = np.log(max(-_LOWEST, _HIGHEST) / max(weakest, 0.01))
+        folds = 1.01 * np.log(max(-_LOWEST, _HIGHEST) / max(weakest, 0.01))
         self._rate = folds / config.decay_s
         self._dynamic_rate = folds / min(config.dynamic_decay_s, config.decay_s)
 
@@ -130,9 +130,15 @@ class EvidenceGrid:
         free: NDArray[np.bool_],
         occupied: NDArray[np.bool_],
         dynamic: NDArray[np.bool_],
+        hidden: NDArray[np.bool_],
     ) -> None:
-        """Add one look: masks (rows, columns); where both are set, occupied counts."""
+        """Add one look: masks (rows, columns); where two are set, occupied counts before free.
+
+        What was free and now holds an obstacle, or is hidden behind one, is free no longer: the
+        obstacle may have moved there.
+        """
         free = free & ~occupied
+        self._log_odds[(self._log_odds < 0) & (occupied | hidden) & ~free] = 0
         self._log_odds += np.float32(_FREE) * free + np.float32(_OCCUPIED) * occupied
         np.clip(self._log_odds, _LOWEST, _HIGHEST, out=self._log_odds)
         self._dynamic &= ~(free | occupied)

@@ -18,6 +18,7 @@ except ImportError:  # no wheel for this machine: a single plane has to do
 
 CLEARANCE: Final = 0.2  # metres: what is lower counts as ground
 STEEPEST: Final = np.cos(np.radians(25))
+_OFF: Final = (0.25, 0.03)  # metres, and per metre of distance: how far ground leaves its plane
 _FEWEST: Final = 30  # points that make a plane
 
 
@@ -43,13 +44,14 @@ class GroundPlane:
         return type(self)(normal, float(self.offset - normal @ transform[:3, 3]))
 
 
-def split_ground(
+def find_ground(
     points: NDArray[np.floating], origin: ArrayLike = (0, 0, 1.723)
-) -> NDArray[np.bool_]:
-    """Tell the returns from the ground.
+) -> tuple[NDArray[np.bool_], GroundPlane | None]:
+    """Tell the returns from the ground, and fit a plane to them.
 
     Patchwork (Lim et al., RA-L 2021) where pypatchworkpp is installed: planes by polar cells, so
-    that slopes and kerbs hold. Each scan is judged by itself: equal scans give equal results.
+    that slopes and kerbs hold; what lies too far off the common plane (a car's roof, a hedge) is
+    taken out again. Each scan is judged by itself: equal scans give equal results.
 
     Args:
         points: (N, 3) metres in the base frame; NaN and infinities are never ground.
@@ -57,34 +59,50 @@ def split_ground(
             that the frame can't stand on the ground), its height is taken from the lowest points.
 
     Returns:
-        (N,) bool, true on the ground.
+        (N,) bool, true on the ground; and the plane, None where there is too little of it.
     """
     ground = np.zeros(len(points), dtype=np.bool_)
     usable = np.flatnonzero(finite(points))
     if len(usable) < _FEWEST:
-        return ground
+        return ground, None
     here = np.asarray(origin, dtype=np.float64)
     local = points[usable].astype(np.float32) - here.astype(np.float32)
     height = here[2]
     if height < CLEARANCE:
         height = np.clip(-np.percentile(local[:, 2], 5), CLEARANCE, 5.0)
+    low = _segment(local, float(height))
+    plane = fit_plane(local[low])
+    if plane is None:
+        return ground, None
+    heights = plane.heights(local)
     if pypatchworkpp is None:
-        plane = fit_plane(local[local[:, 2] < 0.5 - height])
-        if plane is not None:
-            ground[usable] = plane.heights(local) < CLEARANCE
-        return ground
+        low = heights < CLEARANCE
+    low &= np.abs(heights) < _OFF[0] + _OFF[1] * np.hypot(local[:, 0], local[:, 1])
+    ground[usable] = low
+    return ground, GroundPlane(plane.normal, float(plane.offset - plane.normal @ here))
+
+
+def split_ground(
+    points: NDArray[np.floating], origin: ArrayLike = (0, 0, 1.723)
+) -> NDArray[np.bool_]:
+    """Tell the returns from the ground: the first part of `find_ground`."""
+    return find_ground(points, origin)[0]
+
+
+def _segment(local: NDArray[np.float32], height: float) -> NDArray[np.bool_]:
+    """Candidates for the ground among points around a LiDAR that stands so high."""
+    if pypatchworkpp is None:
+        return np.asarray(local[:, 2] < 0.5 - height)
     settings = pypatchworkpp.PatchworkParams()
     settings.ATAT_ON = False  # it would carry the sensor's height from scan to scan
-    settings.sensor_height = float(height)
+    settings.sensor_height = height
     settings.using_global_thr = False  # a slope's far end is higher than the sensor
-    blind = settings.min_range
     segmenter = pypatchworkpp.patchwork(settings)
     segmenter.estimateGround(local)
-    ground[usable[segmenter.getGroundIndices()]] = True
-    near = np.maximum(np.abs(local[:, 0]), np.abs(local[:, 1])) < blind
-    near[near] = np.abs(local[near, 2] + height) < CLEARANCE
-    ground[usable[near]] = True
-    return ground
+    low = np.maximum(np.abs(local[:, 0]), np.abs(local[:, 1])) < settings.min_range
+    low &= np.abs(local[:, 2] + height) < CLEARANCE  # Patchwork leaves the nearest out
+    low[segmenter.getGroundIndices()] = True
+    return np.asarray(low)
 
 
 def fit_plane(points: NDArray[np.floating]) -> GroundPlane | None:
@@ -103,12 +121,12 @@ def fit_plane(points: NDArray[np.floating]) -> GroundPlane | None:
     centre = np.median(points, axis=0)
     local = points - centre
     design = np.column_stack((local[:, :2], np.ones(len(local))))
+    if np.linalg.cond(design.T @ design) > 1e8:
+        return None
     weights = np.ones(len(local))
-    for _ in range(6):
+    for _ in range(5):
         weighted = design * weights[:, None]
-        normal = weighted.T @ design
-        if np.linalg.cond(normal) > 1e8:
-            return None
+        normal = weighted.T @ design + 1e-6 * np.eye(3)
         solution = np.linalg.solve(normal, weighted.T @ local[:, 2])
         residual = np.abs(local[:, 2] - design @ solution)
         scale = max(4.7 * 1.48 * np.median(residual), 0.05)

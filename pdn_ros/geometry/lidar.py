@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.geometry.camera import NEAREST, Camera
-from pdn_ros.geometry.ground import CLEARANCE, fit_plane, split_ground
+from pdn_ros.geometry.ground import CLEARANCE, find_ground
 from pdn_ros.geometry.transforms import Matrix, move_points
 
 FARTHEST: Final = 120.0  # metres
@@ -75,8 +75,7 @@ def project_scan(
 
 def _above_ground(points: NDArray[np.float32], T_base_lidar: Matrix) -> NDArray[np.bool_]:  # noqa: N803
     """Which points of the base frame stand on the ground."""
-    ground = split_ground(points, T_base_lidar[:3, 3])
-    plane = fit_plane(points[ground])
+    ground, plane = find_ground(points, T_base_lidar[:3, 3])
     if plane is None:
         return ~ground
     # Far away the ground's returns are too few to be told from others by themselves.

@@ -11,9 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from pdn_ros.geometry import roles as role
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.geometry.carving import Look, contacts, free_pixels, nearest_returns, sweep
+from pdn_ros.geometry.carving import (
+    Look,
+    contacts,
+    ground_ends,
+    nearest_returns,
+    seen_pixels,
+    sweep,
+)
 from pdn_ros.geometry.grid import EvidenceGrid, GridConfig, GridSnapshot
-from pdn_ros.geometry.ground import GroundPlane, fit_plane, split_ground
+from pdn_ros.geometry.ground import GroundPlane, find_ground, fit_plane
 from pdn_ros.geometry.level import OUTSIDE, LevelView
 from pdn_ros.geometry.transforms import Matrix, finite, move_points
 
@@ -91,10 +98,11 @@ class OccupancyGrid:
         if view is not None:
             level = view.warp(camera.undistort(roles, OUTSIDE))
             nearest = nearest_returns(view, points)
-            look.free_level(view, free_pixels(view, level, nearest, self.config))
-            look.occupy(*contacts(view, level, nearest, self.config))
+            ends = ground_ends(view, level)
+            look.see(view, seen_pixels(view, level, ends, nearest, self.config))
+            look.occupy(*contacts(view, ends, nearest, self.config))
         look.occupy(points[:, :2], kinds == role.DYNAMIC)
-        self._grid.add(look.free, look.occupied, look.dynamic)
+        self._grid.add(look.free, look.occupied, look.dynamic, look.hidden)
 
     def update_lidar(
         self,
@@ -112,16 +120,15 @@ class OccupancyGrid:
             origin: Position of the LiDAR in the base frame.
         """
         points = points[finite(points)]
-        ground = split_ground(points, origin)
-        plane = fit_plane(points[ground]) or GroundPlane.flat()
-        standing = self._standing(points, plane) & ~ground
+        ground, plane = find_ground(points, origin)
+        standing = self._standing(points, plane or GroundPlane.flat()) & ~ground
         look = self._begin(stamp_ns, T_grid_base[:2, 3], T_grid_base[:2, 0])
         source = move_points(np.array([origin], dtype=np.float32), T_grid_base)[0, :2]
         above = move_points(points[standing], T_grid_base)[:, :2]
         below = move_points(points[ground], T_grid_base)[:, :2]
         look.free[:] = sweep(look, source, below, above, self.config.max_range)
         look.occupy(above, np.zeros(len(above), dtype=np.bool_))
-        self._grid.add(look.free, look.occupied, look.dynamic)
+        self._grid.add(look.free, look.occupied, look.dynamic, look.hidden)
 
     def _begin(
         self, stamp_ns: int, position: NDArray[np.float64], heading: NDArray[np.float64]

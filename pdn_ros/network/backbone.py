@@ -66,7 +66,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, ceil(H / stride), ceil(W / stride))."""
-        y = nn.functional.relu6(self.expand(x)) if self.expand is not None else x
+        y: Tensor = nn.functional.relu6(self.expand(x)) if self.expand is not None else x
         y = self.project(nn.functional.relu6(self.depthwise(y)))
         return x + y if self.shortcut else y
 

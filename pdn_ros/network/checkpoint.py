@@ -5,7 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
@@ -46,7 +45,8 @@ def load(path: str | Path | None = None) -> PatchDriveNet:
     try:
         with safe_open(file, framework="pt") as archive:
             metadata = archive.metadata() or {}
-            state = {key: archive.get_tensor(key).float() for key in archive.keys()}
+            names: list[str] = archive.keys()
+            state = {name: archive.get_tensor(name).float() for name in names}
     except OSError as error:
         raise ValueError(
             f"weights {file}: cannot be read ({error}); give a .safetensors"
@@ -65,4 +65,4 @@ def load(path: str | Path | None = None) -> PatchDriveNet:
         raise ValueError(
             f"weights {file}: do not fit the network ({str(error).splitlines()[0]})"
         ) from error
-    return net.to(memory_format=torch.channels_last).eval()
+    return net.channels_last().eval()

@@ -57,6 +57,11 @@ class PatchDriveNet(nn.Module):
         assert isinstance(net, cls)
         return net.to(device)
 
+    def channels_last(self) -> Self:
+        """Lay the convolutions' weights out as a CPU and tensor cores like them; return self."""
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self
+
     def normalise(self, images: Tensor) -> Tensor:
         """Map BGR images (B, 3, H, W) uint8 to what the networks expect: RGB, float, unit scale."""
         rgb = images.to(self.mean.dtype).flip(1)

@@ -58,7 +58,9 @@ class Decoder(nn.Module):
 
     def forward(self, pyramid: list[Tensor]) -> Tensor:
         """Fuse features at strides 4, 8, 16, 32 to (B, channels, H/4, W/4)."""
-        x = self.laterals[-1](pyramid[-1]) + self.summary(pyramid[-1].mean((2, 3), keepdim=True))
+        x: Tensor = self.laterals[-1](pyramid[-1]) + self.summary(
+            pyramid[-1].mean((2, 3), keepdim=True)
+        )
         x = self.fuse[-1](x)
         for level in (2, 1, 0):
             x = upsample_to(x, pyramid[level].shape) + self.laterals[level](pyramid[level])

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from pdn_ros.bags.boxes import Box
+from pdn_ros.classes import load_classes
+from pdn_ros.geometry.grid import GridSnapshot
 from pdn_ros.simulation.rig import Rig
 from pdn_ros.simulation.scene import build_scene
+from pdn_ros.simulation.truth import Truth
 from pdn_ros.simulation.world import World
 
 
@@ -53,7 +56,10 @@ class DriveFrame:
         mask: (H, W) uint8 ids of the class set `street`.
         depth: (H, W) float32 metres along the optical axis, 0 for the sky.
         T_odom_base: (4, 4) float64.
+        scan: (N, 4) float32 x, y, z (metres, LiDAR's frame) and intensity (0..1); None without LiDAR.
+        scan_mask: (N,) uint8 class ids of the scan's points.
         boxes: What the camera or the LiDAR sees of vehicles, people, poles and signs.
+        occupancy: Grid in `odom`; see `truth.Truth.occupancy`.
     """
 
     index: int
@@ -62,7 +68,10 @@ class DriveFrame:
     mask: NDArray[np.uint8]
     depth: NDArray[np.float32]
     T_odom_base: NDArray[np.float64]
+    scan: NDArray[np.float32] | None = None
+    scan_mask: NDArray[np.uint8] | None = None
     boxes: tuple[Box, ...] = ()
+    occupancy: GridSnapshot | None = None
 
 
 EPOCH_NS = 1_700_000_000_000_000_000
@@ -74,16 +83,28 @@ class _Simulator:
 
     def __init__(self, config: DriveConfig, *, camera_only: bool) -> None:
         cv2.setNumThreads(1)
-        self._config, self._camera_only = config, camera_only
-        self._world = World(build_scene(config.scene, config.seed, config.seconds), config.rig)
+        self._config = config
+        scene = build_scene(config.scene, config.seed, config.seconds)
+        self._world = World(scene, config.rig)
+        names = load_classes("street").names
+        self._truth = None if camera_only else Truth(scene, config.rig, self._world.caster, names)
 
     def frame(self, index: int) -> DriveFrame:
         time = index / self._config.rate
         rng = np.random.default_rng([self._config.seed, index])
         base, placed = self._world.move(time)
         shot = self._world.photograph(base, placed, rng)
+        stamp = EPOCH_NS + round(time * 1e9)
+        seen = (index, stamp, shot.image, shot.mask, shot.depth, base)
+        if self._truth is None:
+            return DriveFrame(*seen)
+        scan = self._world.scan(base, rng)
         return DriveFrame(
-            index, EPOCH_NS + round(time * 1e9), shot.image, shot.mask, shot.depth, base
+            *seen,
+            scan=scan.points,
+            scan_mask=scan.label,
+            boxes=self._truth.boxes(base, placed, shot, scan),
+            occupancy=self._truth.occupancy(base, placed, shot),
         )
 
 

@@ -191,8 +191,7 @@ def paint_ground(
 
 def kerb_height(s: NDArray[np.float64], plan: Plan) -> NDArray[np.float64]:
     """Return the kerb's height along the street: none across the mouth of a side road."""
-    away = np.abs((s - plan.crossroads + PERIOD / 2) % PERIOD - PERIOD / 2)
-    return KERB * np.clip((away - plan.side_half) / 0.8, 0.0, 1.0)
+    return KERB * np.clip((plan.away(s) - plan.side_half) / 0.8, 0.0, 1.0)
 
 
 def ground_mesh(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pdn_ros.classes import load_classes
 
@@ -108,9 +109,13 @@ class Plan:
         """Draw a plan."""
         return cls(zebra=float(rng.uniform(35, 75)), crossroads=float(rng.uniform(125, 165)))
 
+    def away(self, s: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Return the distances along the street to the nearest crossroads."""
+        return np.abs((s - self.crossroads + PERIOD / 2) % PERIOD - PERIOD / 2)
+
     def to_crossroads(self, s: float) -> float:
         """Return the distance along the street to the nearest crossroads."""
-        return abs((s - self.crossroads + PERIOD / 2) % PERIOD - PERIOD / 2)
+        return float(self.away(np.float64(s)))  # type: ignore[arg-type]
 
     def to_zebra(self, s: float) -> float:
         """Return the distance along the street to the nearest zebra crossing."""

@@ -12,7 +12,7 @@ from pdn_ros.simulation.caster import Caster, Hits
 from pdn_ros.simulation.light import Light
 from pdn_ros.simulation.mesh import Mesh
 from pdn_ros.simulation.scene import Scene
-from pdn_ros.simulation.textures import LEVELS
+from pdn_ros.simulation.textures import GROUND_LABEL, LEVELS
 
 Floats = NDArray[np.float32]
 SPARE = 150_000
@@ -68,6 +68,24 @@ class Surfaces:
         texels = texture * np.exp2(bits[mesh.material].astype(np.float32))
         self.density[part] = np.sqrt(texels / np.maximum(area, 1e-9)) + 1e-3
 
+    def texel(
+        self,
+        uv: Floats,
+        material: NDArray[np.int32],
+        level: NDArray[np.int32] | int = 0,
+        jitter: Floats | float = 0.0,
+    ) -> NDArray[np.uint8]:
+        """Return the texels (N, 4) that hold the places uv (N, 2), shifted by `jitter` texels."""
+        atlas = self._atlas
+        row = material * LEVELS + level
+        bits_w, bits_h = atlas.width_bits.reshape(-1)[row], atlas.height_bits.reshape(-1)[row]
+        width, height = np.left_shift(1, bits_w), np.left_shift(1, bits_h)
+        place = uv * np.stack([width, height], -1).astype(np.float32) + np.float32(jitter)
+        cell = np.floor(place).astype(np.int32)
+        index = atlas.offset.reshape(-1)[row] + (cell[:, 0] & (width - 1))
+        index += np.left_shift(cell[:, 1] & (height - 1), bits_w)
+        return atlas.data[index].view(np.uint8).reshape(-1, 4)
+
     def move(self, moving: Mesh | None) -> None:
         """Replace what moves."""
         if moving is not None:
@@ -76,8 +94,16 @@ class Surfaces:
             self._write(moving, self._count)
 
 
-def _dot(a: Floats, b: Floats) -> Floats:
+def dot(a: Floats, b: Floats) -> Floats:
     return np.einsum("ij,ij->i", a, b)
+
+
+def interpolated(corners: Floats, u: Floats, v: Floats) -> Floats:
+    """Return values (N, C) inside triangles from those at their corners (N, 3, C)."""
+    inner: Floats = corners[:, 0] * (1 - u - v)[:, None]
+    inner += corners[:, 1] * u[:, None]
+    inner += corners[:, 2] * v[:, None]
+    return inner
 
 
 class Renderer:
@@ -87,7 +113,7 @@ class Renderer:
         self._scene, self._camera = scene, camera
         self._caster, self._surfaces = caster, surfaces
         self._rays = camera.rays().reshape(-1, 3).astype(np.float32)
-        self._length = np.sqrt(_dot(self._rays, self._rays))
+        self._length = np.sqrt(dot(self._rays, self._rays))
         h, w = camera.height, camera.width
         y, x = np.mgrid[:h, :w].astype(np.float32)
         radius = np.hypot((x - w / 2) / w, (y - h / 2) / w)
@@ -147,13 +173,10 @@ class Renderer:
         """Return radiance (N, 3) and class ids (N,) of the pixels that see something."""
         table, light, atlas = self._surfaces, self._scene.light, self._scene.atlas
         u, v, t = hits.u[seen], hits.v[seen], hits.t[seen]
-        shape = table.shape[triangle]
-        inner = shape[:, 0] * (1 - u - v)[:, None]
-        inner += shape[:, 1] * u[:, None]
-        inner += shape[:, 2] * v[:, None]
+        inner = interpolated(table.shape[triangle], u, v)
         normals = np.ascontiguousarray(inner[:, 2:])
-        normals /= np.sqrt(_dot(normals, normals))[:, None]
-        facing = -_dot(normals, directions)
+        normals /= np.sqrt(dot(normals, normals))[:, None]
+        facing = -dot(normals, directions)
         # Leaves are shaded as their crown, whichever side is seen.
         distance = t * self._length[seen]
         material = table.material[triangle]
@@ -165,7 +188,7 @@ class Renderer:
         points = origin + directions * distance[:, None]
         lift = (0.004 + 0.0004 * distance)[:, None]
         starts = points + normals * lift - directions * lift
-        sunny = _dot(normals, np.broadcast_to(light.sun, normals.shape))
+        sunny = dot(normals, np.broadcast_to(light.sun, normals.shape))
         soft = atlas.diffuse[material]
         sunny = np.maximum(sunny * (1 - soft) + soft, 0.0)
         if light.sunlight.any():
@@ -195,33 +218,19 @@ class Renderer:
 
         One texel of the mip level is drawn at random around the place: bilinear on average.
         """
-        atlas = self._scene.atlas
         pixel = t * np.float32(1 / self._camera.k[0, 0])
         pixel /= np.sqrt(np.clip(np.abs(facing), 0.03, 1))
         wanted = np.log2(np.maximum(pixel * self._surfaces.density[triangle], 1e-3))
         level = np.clip(np.rint(wanted), 0, LEVELS - 1).astype(np.int32)
         jitter = rng.random((len(uv), 2), np.float32)
         jitter -= np.float32(0.5)
-        row = material * LEVELS + level
-        texel = self._fetch(uv, row, jitter)
-        colour = np.ascontiguousarray(texel).view(np.uint8).reshape(-1, 4)
+        colour = self._surfaces.texel(uv, material, level, jitter)
         linear = colour[:, :3] * np.float32(1 / 255)
         linear *= linear
         painted = np.full(len(uv), VOID, np.uint8)
         strip = np.flatnonzero(material == self._scene.ground)
-        exact = self._fetch(uv[strip], material[strip] * LEVELS, np.float32(0))
-        painted[strip] = np.ascontiguousarray(exact).view(np.uint8).reshape(-1, 4)[:, 3]
+        painted[strip] = self._surfaces.texel(uv[strip], material[strip])[:, GROUND_LABEL]
         return linear, painted
-
-    def _fetch(self, uv: Floats, row: NDArray[np.int32], jitter: Floats | np.float32) -> NDArray[np.uint32]:
-        atlas = self._scene.atlas
-        bits_w, bits_h = atlas.width_bits.reshape(-1)[row], atlas.height_bits.reshape(-1)[row]
-        width, height = np.left_shift(1, bits_w), np.left_shift(1, bits_h)
-        place = uv * np.stack([width, height], -1).astype(np.float32) + jitter
-        cell = np.floor(place).astype(np.int32)
-        index = atlas.offset.reshape(-1)[row] + (cell[:, 0] & (width - 1))
-        index += np.left_shift(cell[:, 1] & (height - 1), bits_w)
-        return atlas.data[index]
 
     def _openness(self, starts: Floats, normals: Floats, seen: NDArray[np.intp]) -> Floats:
         """Return how much of the near hemisphere is open at each pixel, 0.2 .. 1 (N,)."""

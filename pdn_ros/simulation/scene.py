@@ -76,6 +76,7 @@ class Scene:
         obstacles: Placed meshes of whatever stands on the ground, with the ground's height.
         actors: What moves.
         ego: The recording vehicle's course.
+        plan: Where the crossings are.
         light: Weather and time of day.
     """
 
@@ -90,7 +91,35 @@ class Scene:
     obstacles: tuple[tuple[Mesh, float], ...]
     actors: tuple[Actor, ...]
     ego: Ego
+    plan: Plan
     light: Light
+
+
+def _streams(name: str, seed: int) -> list[np.random.Generator]:
+    """Return one generator a part: a change in one part leaves the others as they are.
+
+    Raises:
+        InputError: No scene has this name.
+    """
+    if name not in LAYOUTS:
+        raise InputError(f"scene {name!r}: unknown; use one of {', '.join(LAYOUTS)}")
+    return np.random.default_rng([seed, sorted(LAYOUTS).index(name)]).spawn(7)
+
+
+def _course(
+    rng: np.random.Generator, layout: Layout, seconds: float
+) -> tuple[Plan, Ego, Path, float]:
+    """Return the plan, the vehicle's course, the street's centre line and the driven length."""
+    plan, ego = Plan.draw(rng), Ego.draw(rng, layout)
+    driven = ego.s(seconds)
+    path = Path.winding(rng, -BEHIND, driven + AHEAD, bend=layout.bend, slope=layout.slope)
+    return plan, ego, path, driven
+
+
+def draw_course(name: str, seed: int, seconds: float) -> tuple[Ego, Path]:
+    """Return only the vehicle's course and the centre line of the scene; see `build_scene`."""
+    _, ego, path, _ = _course(_streams(name, seed)[0], LAYOUTS[name], seconds)
+    return ego, path
 
 
 def build_scene(name: str, seed: int, seconds: float) -> Scene:
@@ -99,17 +128,9 @@ def build_scene(name: str, seed: int, seconds: float) -> Scene:
     Raises:
         InputError: No scene has this name.
     """
-    if name not in LAYOUTS:
-        raise InputError(f"scene {name!r}: unknown; use one of {', '.join(LAYOUTS)}")
-    layout = LAYOUTS[name]
-    labels = Labels.street()
-    # One generator a part: a change in one part leaves the others as they are.
-    streams = np.random.default_rng([seed, sorted(LAYOUTS).index(name)]).spawn(7)
-    course, colours, paving, place, people, weather, facades = streams
-    plan = Plan.draw(course)
-    ego = Ego.draw(course, layout)
-    end = ego.s(seconds) + AHEAD
-    path = Path.winding(course, -BEHIND, end, bend=layout.bend, slope=layout.slope)
+    course, colours, paving, place, people, weather, facades = _streams(name, seed)
+    layout, labels = LAYOUTS[name], Labels.street()
+    plan, ego, path, driven = _course(course, layout, seconds)
     atlas = AtlasBuilder()
     add_surfaces(atlas, colours)
     add_signs(atlas, colours)
@@ -117,9 +138,8 @@ def build_scene(name: str, seed: int, seconds: float) -> Scene:
     ground = paint_ground(atlas, layout, plan, labels, paving)
     stage = Stage()
     furnish(stage, place, atlas, layout, plan, labels, path)
-    actors = draw_actors(
-        people, atlas, layout, plan, labels, ego, end - AHEAD, len(stage.objects) + 1
-    )
+    first = len(stage.objects) + 1
+    actors = draw_actors(people, atlas, layout, plan, labels, ego, driven, first)
     land = ground_mesh(path, layout, plan, labels, atlas, ground)
     islands = median_mesh(path, layout, plan, labels, atlas) if layout.median else []
     return Scene(
@@ -134,5 +154,6 @@ def build_scene(name: str, seed: int, seconds: float) -> Scene:
         obstacles=tuple(stage.obstacles),
         actors=tuple(actors),
         ego=ego,
+        plan=plan,
         light=Light.draw(weather),
     )

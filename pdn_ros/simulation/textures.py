@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pdn_ros.classes import VOID
 
 LEVELS = 7
+GROUND_LABEL = 3
+"""Channel of a texel that holds its class id."""
 Texels = NDArray[np.uint8]
 
 

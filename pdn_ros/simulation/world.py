@@ -1,36 +1,18 @@
 """One frame of a scene: everything in its place at an instant, seen by the sensors."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.simulation.actors import Actor
 from pdn_ros.simulation.caster import Caster
-from pdn_ros.simulation.mesh import Mesh, join
+from pdn_ros.simulation.lidar import Lidar, Scan
+from pdn_ros.simulation.mesh import join
+from pdn_ros.simulation.placed import Placed
 from pdn_ros.simulation.render import Renderer, Shot, Surfaces
 from pdn_ros.simulation.rig import Rig
 from pdn_ros.simulation.scene import Scene
 
 VIEW = 130.0
 """Moving things farther away than this are left out, in metres."""
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A moving thing at an instant."""
-
-    actor: Actor
-    pose: NDArray[np.float64]
-    low: NDArray[np.float32]
-    high: NDArray[np.float32]
-    mesh: Mesh
-
-    def corners(self) -> NDArray[np.float64]:
-        """Return its box's corners in the world, (8, 3)."""
-        pick = np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, 8).T
-        local = np.where(pick == 0, self.low, self.high)
-        return np.asarray(local @ self.pose[:3, :3].T + self.pose[:3, 3])
 
 
 class World:
@@ -41,6 +23,7 @@ class World:
         self.caster = Caster(scene.static)
         self._surfaces = Surfaces(scene)
         self._renderer = Renderer(scene, rig.camera, self.caster, self._surfaces)
+        self._lidar = Lidar(scene, self.caster, self._surfaces)
 
     def move(self, time: float) -> tuple[NDArray[np.float64], list[Placed]]:
         """Put everything where it is at `time`; return T_odom_base and what moves nearby."""
@@ -67,6 +50,10 @@ class World:
         """Take a picture from T_odom_base."""
         pose = base @ self.rig.base_optical
         return self._renderer.shoot(pose, self._where(pose, placed), rng)
+
+    def scan(self, base: NDArray[np.float64], rng: np.random.Generator) -> Scan:
+        """Take a scan from T_odom_base."""
+        return self._lidar.scan(base @ self.rig.base_lidar, rng)
 
     def _where(self, pose: NDArray[np.float64], placed: list[Placed]) -> NDArray[np.intp]:
         """Return the pixels inside the image boxes of what moves, row-major."""

@@ -3,6 +3,7 @@
 Nothing here keeps state between steps, so that a resumed run draws what the killed one would have.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,9 @@ class Mixture:
 
     def batch(self, rng: np.random.Generator, size: int, crop: tuple[int, int]) -> Batch:
         """Draw `size` augmented crops (height, width)."""
-        images, labels, hidden = [], [], []
+        images: list[Tensor] = []
+        labels: list[Tensor] = []
+        hidden: list[Pairs] = []
         while len(images) < size:
             which = int(rng.choice(len(self._sets), p=self._shares))
             sample = self._sample(which, int(rng.integers(len(self._sets[which]))))
@@ -70,7 +73,8 @@ class Mixture:
                 if sample is not None:
                     found = np.bincount(sample.label[::4, ::4].ravel(), minlength=256)
                     counts += self._shares[which] * found[:num_classes] / len(picked)
-        return counts / counts.sum()
+        shares: NDArray[np.float64] = counts / counts.sum()
+        return shares
 
     def _sample(self, which: int, index: int) -> Sample | None:
         """Read a sample once; a damaged file is said once and left out for good."""
@@ -79,7 +83,7 @@ class Mixture:
             try:
                 self._cache[key] = self._sets[which].sample(index)
             except InputError as error:
-                print(f"pdn: left out: {error}")  # noqa: T201
+                logging.getLogger(__name__).warning("left out: %s", error)
                 self._cache[key] = None
         return self._cache[key]
 
@@ -98,7 +102,7 @@ def augment(
     """
     height, width = crop
     scale = float(np.exp(rng.uniform(*np.log(scales))))
-    label = sample.label
+    label: cv2.typing.MatLike = sample.label
     if label.shape != sample.image.shape[:2]:
         size = sample.image.shape[1::-1]
         label = cv2.resize(label, size, interpolation=cv2.INTER_NEAREST_EXACT)
@@ -120,7 +124,7 @@ def augment(
     return _recolour(rng, image), ids
 
 
-def _recolour(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _recolour(rng: np.random.Generator, image: cv2.typing.MatLike) -> NDArray[np.uint8]:
     """Random exposure, contrast, gamma, saturation, white balance, blur and noise."""
     levels = np.arange(256, dtype=np.float32) / 255
     gamma, gain = np.exp(rng.uniform(-0.35, 0.35)), np.exp(rng.uniform(-0.3, 0.3))
@@ -135,8 +139,6 @@ def _recolour(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.
     if rng.random() < 0.15:
         image = cv2.GaussianBlur(image, (3, 3), float(rng.uniform(0.4, 1.0)))
     if rng.random() < 0.25:
-        noise = np.empty(image.shape, np.int16)
-        cv2.setRNGSeed(int(rng.integers(2**31)))
-        cv2.randn(noise, 0, float(rng.uniform(1, 7)))
-        image = cv2.add(image, noise, dtype=cv2.CV_8U)
-    return image
+        noise = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(1, 7))
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return np.asarray(image, np.uint8)

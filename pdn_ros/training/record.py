@@ -1,6 +1,7 @@
 """What a run leaves to read: metrics.csv, curves.png, and a line or a bar while it goes."""
 
 import csv
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -8,9 +9,12 @@ from tqdm import tqdm
 
 from pdn_ros.files import atomic
 from pdn_ros.training.config import TrainingConfig
+from pdn_ros.training.stage import Progress
 
 EVERY = 10
 """Steps between rows of metrics.csv."""
+LINE_EVERY = 50
+"""Steps between lines where there is no terminal."""
 FIELDS = ("stage", "step", "loss", "seconds_per_step", "validation")
 
 
@@ -18,12 +22,11 @@ class Record:
     """Writes the progress of a run (on one process alone)."""
 
     def __init__(
-        self, folder: Path, config: TrainingConfig, stage: int, step: int, *, enabled: bool
+        self, folder: Path, config: TrainingConfig, progress: Progress, *, enabled: bool
     ) -> None:
-        """Open the records; rows beyond (stage, step), of steps to be repeated, are dropped."""
+        """Open the records; rows of steps that will be repeated are dropped."""
         self.folder = folder
-        self._config = config
-        self._enabled = enabled
+        self._names = [s.name for s in config.stages]
         self._losses: list[float] = []
         self._seconds = 0.0
         self._file: TextIO | None = None
@@ -33,44 +36,53 @@ class Record:
         rows = []
         if path.is_file():
             with path.open(newline="") as old:
-                rows = [r for r in csv.DictReader(old) if self._before(r, stage, step)]
+                rows = [r for r in csv.DictReader(old) if self._stays(r, progress)]
         self._file = path.open("w", newline="", buffering=1)
         self._writer = csv.DictWriter(self._file, FIELDS)
         self._writer.writeheader()
         self._writer.writerows(rows)
-        total = sum(s.steps for s in config.stages)
-        done = sum(s.steps for s in config.stages[:stage]) + step
-        self._bar = tqdm(total=total, initial=done, unit="step", dynamic_ncols=True, mininterval=5)
+        done = sum(s.steps for s in config.stages[: progress.stage]) + progress.step
+        self._bar = tqdm(
+            total=sum(s.steps for s in config.stages),
+            initial=done,
+            unit="step",
+            dynamic_ncols=True,
+            disable=None,  # a bar on a terminal alone, plain lines elsewhere
+        )
 
-    def _before(self, row: dict[str, str], stage: int, step: int) -> bool:
-        names = [s.name for s in self._config.stages]
-        return (names.index(row["stage"]), int(row["step"])) <= (stage, step)
+    def _stays(self, row: dict[str, str], progress: Progress) -> bool:
+        where = (self._names.index(row["stage"]), int(row["step"]))
+        return where <= (progress.stage, progress.step)
 
-    def step(self, stage: int, step: int, loss: float, seconds: float) -> None:
+    def step(self, progress: Progress, loss: float, seconds: float) -> None:
         """Note one step."""
         if self._file is None:
             return
         self._losses.append(loss)
         self._seconds += seconds
         self._bar.update()
-        if step % EVERY == 0:
+        if progress.step % EVERY == 0:
             mean = sum(self._losses) / len(self._losses)
             pace = self._seconds / len(self._losses)
-            self._row(stage, step, loss=f"{mean:.4f}", seconds_per_step=f"{pace:.3f}")
-            self._bar.set_postfix(stage=self._config.stages[stage].name, loss=f"{mean:.3f}")
             self._losses, self._seconds = [], 0.0
+            self._row(progress, loss=f"{mean:.4f}", seconds_per_step=f"{pace:.3f}")
+            name = self._names[progress.stage]
+            self._bar.set_postfix(stage=name, loss=f"{mean:.3f}")
+            if self._bar.disable and progress.step % LINE_EVERY == 0:
+                line = f"{name} {progress.step}: loss {mean:.3f}, {pace:.2f} s a step"
+                print(line, file=sys.stderr)
 
-    def score(self, stage: int, step: int, value: float) -> None:
+    def score(self, progress: Progress, value: float) -> None:
         """Note a validation score and draw the curves anew."""
         if self._file is not None:
-            self._row(stage, step, validation=f"{value:.4f}")
-            self._bar.write(
-                f"{self._config.stages[stage].name} step {step}: validation {value:.4f}"
-            )
+            self._row(progress, validation=f"{value:.4f}")
+            line = f"{self._names[progress.stage]} {progress.step}: validation {value:.4f}"
+            self._bar.write(line, file=sys.stderr)
             draw(self.folder)
 
-    def _row(self, stage: int, step: int, **values: str) -> None:
-        self._writer.writerow({"stage": self._config.stages[stage].name, "step": step, **values})
+    def _row(self, progress: Progress, **values: str) -> None:
+        stage = self._names[progress.stage]
+        self._writer.writerow({"stage": stage, "step": progress.step, **values})
 
     def close(self) -> None:
         """Close the records."""

@@ -91,13 +91,23 @@ def test_config_gives_values_and_the_command_line_wins(
     assert "size small" in error_of(capsys)
 
 
+def test_config_values_have_the_options_types(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("rate: 2\nlidar: false\nlimit: 3\ncamera-info: /info\n")
+    arguments = ["evaluate", "/no/such/bag", "--out", "x", "--config", str(file)]
+    assert main(arguments) == 2
+    assert "/no/such/bag: no such bag" in error_of(capsys)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
         ("sise: 1x1\n", "unknown option sise"),
         ("size: [1\n", "no YAML"),
         ("- size\n", "not a list"),
-        ("seconds: soon\n", "soon"),
+        ("seconds: soon\n", "--seconds"),
     ],
 )
 def test_a_bad_config_is_refused(

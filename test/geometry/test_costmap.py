@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from worlds import OPTICAL, Box, World, pose
 
 from pdn_ros.geometry import roles
 from pdn_ros.geometry.camera import Camera
@@ -7,7 +8,6 @@ from pdn_ros.geometry.costmap import aligned_cloud, shrink_depth
 from pdn_ros.geometry.footprints import patch_corners, patch_footprints
 from pdn_ros.geometry.ground import GroundPlane
 from pdn_ros.geometry.lidar import project_scan
-from worlds import OPTICAL, Box, World, pose
 
 FULL = Camera.from_info(width=1242, height=375, k=[720, 0, 610, 0, 720, 173, 0, 0, 1])
 SMALL = FULL.resized(400, 121)

@@ -3,10 +3,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
+from worlds import Box, World, pose
 
 from pdn_ros.geometry import ground
 from pdn_ros.geometry.ground import GroundPlane, fit_plane, split_ground
-from worlds import Box, World, pose
 
 ORIGIN = (0.0, 0.0, 1.73)
 

@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
+from worlds import OPTICAL, Box, World, pose
 
 from pdn_ros.geometry import roles
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.lidar import project_scan
-from worlds import OPTICAL, Box, World, pose
 
 CAMERA = Camera.from_info(width=1242, height=375, k=[720, 0, 610, 0, 720, 173, 0, 0, 1])
 T_BASE_LIDAR = pose(z=1.73)

@@ -49,7 +49,11 @@ def test_open_gates_replace_patches_and_shut_gates_leave_them() -> None:
 def test_neighbours_blend_without_a_seam() -> None:
     logits = torch.stack([torch.full((1, 36, 36), 1.0), torch.full((1, 36, 36), 2.0)])
     found = compose(
-        torch.zeros(1, 64, 96), Refined(logits, torch.ones(2, 1, 36, 36)), torch.tensor([0, 1]), GRID, 8
+        torch.zeros(1, 64, 96),
+        Refined(logits, torch.ones(2, 1, 36, 36)),
+        torch.tensor([0, 1]),
+        GRID,
+        8,
     )[0]
     row = found[16]
     assert row[0] == 1 and row[63] == 2

@@ -56,7 +56,11 @@ def test_the_same_image_gives_the_same_mask(net) -> None:
 
 @pytest.mark.parametrize(
     "image",
-    [np.zeros((64, 64), np.uint8), np.zeros((64, 64, 3), np.float32), np.zeros((8, 64, 3), np.uint8)],
+    [
+        np.zeros((64, 64), np.uint8),
+        np.zeros((64, 64, 3), np.float32),
+        np.zeros((8, 64, 3), np.uint8),
+    ],
 )
 def test_bad_images_are_refused_in_one_line(net, image) -> None:
     with pytest.raises(ValueError, match="image of") as caught:
@@ -86,7 +90,9 @@ def test_context_is_sampled_where_the_crop_looks() -> None:
 
 def test_context_scale_follows_the_image_size() -> None:
     config = NetworkConfig(2)
-    assert [patch_grid(h, w, config).scale for h, w in ((720, 960), (1080, 1920), (2160, 3840))] == [
+    assert [
+        patch_grid(h, w, config).scale for h, w in ((720, 960), (1080, 1920), (2160, 3840))
+    ] == [
         0.5,
         0.375,
         0.25,

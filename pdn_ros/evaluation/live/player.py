@@ -1,45 +1,29 @@
-"""Live evaluation: the recording through DDS to both nodes, and what comes back.
-
-The only module besides `pdn_ros.ros` that needs ROS 2.
-"""
+"""Publishing a drive through DDS and taking in what the nodes answer."""
 
 import importlib
-import os
 import queue
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
-from pdn_ros.bags.reader import COMPRESSED_IMAGE, TF, Message, Topic
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+
+from pdn_ros.bags.reader import TF, Message, Topic
 from pdn_ros.bags.writer import LATCHED, VOLATILE, RawWriter
-from pdn_ros.classes import ClassSet
-from pdn_ros.errors import InputError
-from pdn_ros.evaluation import nodes, recorded
-from pdn_ros.evaluation.drive import Drive, Moment
-from pdn_ros.evaluation.node_parameters import NodeParameters
-from pdn_ros.evaluation.output import Output
+from pdn_ros.evaluation.drive import Drive
+from pdn_ros.evaluation.nodes import NodeProcess
 from pdn_ros.evaluation.record import MASK, OCCUPANCY, TYPES
 from pdn_ros.evaluation.recorded import Arrival
 from pdn_ros.evaluation.results import NAN
-from pdn_ros.evaluation.settings import Progress, Settings
-from pdn_ros.network import PatchDriveNet
-from pdn_ros.resources import config_path
+from pdn_ros.evaluation.settings import Settings
 
-try:
-    import rclpy
-    from rclpy.context import Context
-    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-    from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-    from rclpy.signals import SignalHandlerOptions
-except ImportError as error:
-    raise InputError(
-        f"--live needs ROS 2, and rclpy cannot be imported ({error}): `. ./env.sh` first"
-    ) from error
-
-PERCEPTION, LIDAR = "perception", "lidar_projection"
 PROCESSING: Final = "/perception/debug/processing_time_ms"
 OUTPUTS: Final = {
     **TYPES,
@@ -54,100 +38,14 @@ LAST_MASK_S: Final = 5.0
 _CLOCK_S: Final = 0.01
 
 
-class Live:
-    """Plays a drive to the nodes.
-
-    Raises:
-        InputError: The weights cannot be read.
-    """
-
-    def __init__(self, settings: Settings, drive: Drive, parameters: NodeParameters) -> None:
-        self.settings = settings
-        self.drive = drive
-        self.parameters = parameters
-        try:
-            net = PatchDriveNet.load(settings.weights or None)
-        except ValueError as error:
-            raise InputError(str(error)) from error
-        self.classes = ClassSet.model_validate_json(net.classes)
-        self.backend = settings.backend
-        self.rate_hz = NAN
-        self._patch_size = net.config.patch_size
-
-    def outputs(self, progress: Progress) -> Iterator[tuple[Moment, Output]]:
-        """Play, record, then yield every image with what the nodes published for it."""
-        total = self.drive.offered(self.settings.limit)
-        path = self.settings.out / "outputs"
-        arrivals = self._play(path, lambda done: progress(done, 2 * total))
-        found = recorded.outputs(self.drive, self.parameters, path, arrivals, self.settings.limit)
-        for moment, output in found:
-            yield moment, output
-            progress(total + moment.index + 1, 2 * total)
-
-    def _play(self, path: Any, progress: Any) -> dict[int, Arrival]:
-        domain = 1 + os.getpid() % 100
-        environment = {
-            "ROS_DOMAIN_ID": str(domain),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            "FASTRTPS_DEFAULT_PROFILES_FILE": str(config_path("fastdds.xml")),
-        }
-        os.environ.update(environment)  # our own participant reads the same ones
-        modules = {PERCEPTION: "pdn_ros.ros.perception_node"}
-        if self.drive.points:
-            modules[LIDAR] = "pdn_ros.ros.lidar_projection_node"
-        arguments = {PERCEPTION: self._perception_arguments(), LIDAR: self._lidar_arguments()}
-        with ExitStack() as stack:
-            started = stack.enter_context(nodes.running(modules, arguments, environment))
-            writer = stack.enter_context(RawWriter(path))
-            player = stack.enter_context(_player(self.drive, writer, domain))
-            player.wait_until_ready(started)
-            player.warm_up(started)
-            player.play(self.settings, started, progress)
-        self.rate_hz = player.rate_hz()
-        return player.arrivals
-
-    def _perception_arguments(self) -> list[str]:
-        settings, drive = self.settings, self.drive
-        compressed = drive.image.msgtype == COMPRESSED_IMAGE
-        remaps = {
-            "image/compressed" if compressed else "image": drive.image.name,
-            "lidar_prior": "/lidar_projection/prior",
-            "lidar_depth": "/lidar_projection/depth",
-        }
-        values: dict[str, object] = {
-            "use_sim_time": "true",
-            "mode": settings.mode,
-            "budget": settings.budget,
-            "backend": settings.backend,
-            "image_transport": "compressed" if compressed else "raw",
-        }
-        if settings.weights:
-            values["weights"] = os.path.abspath(settings.weights)  # noqa: PTH100 - a plain string
-        return self._arguments("perception.yaml", remaps, values)
-
-    def _lidar_arguments(self) -> list[str]:
-        remaps = {"points": self.drive.points.name} if self.drive.points else {}
-        values = {"use_sim_time": "true", "patch_size": self._patch_size}
-        return self._arguments("lidar_projection.yaml", remaps, values)
-
-    def _arguments(self, file: str, remaps: dict[str, str], values: dict[str, Any]) -> list[str]:
-        if self.drive.camera_info:
-            remaps = {**remaps, "camera_info": self.drive.camera_info.name}
-        arguments = ["--ros-args", "--params-file", str(config_path(file))]
-        for name, value in values.items():
-            arguments += ["-p", f"{name}:={value}"]
-        for name, topic in remaps.items():
-            arguments += ["-r", f"{name}:={topic}"]
-        return arguments
-
-
 @contextmanager
-def _player(drive: Drive, writer: RawWriter, domain: int) -> Iterator["_Player"]:
+def player_of(drive: Drive, writer: RawWriter, domain: int) -> Iterator["Player"]:
+    """Make a player in a ROS domain; what it receives goes into `writer`."""
     context = Context()
     rclpy.init(context=context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
     player = None
     try:
-        player = _Player(drive, writer, context)
+        player = Player(drive, writer, context)
         yield player
     finally:
         context.try_shutdown()
@@ -155,7 +53,7 @@ def _player(drive: Drive, writer: RawWriter, domain: int) -> Iterator["_Player"]
             player.close()
 
 
-class _Player:
+class Player:
     """Publishes a bag's messages and takes what the nodes answer."""
 
     def __init__(self, drive: Drive, writer: RawWriter, context: Any) -> None:
@@ -186,7 +84,7 @@ class _Player:
         self._thread.join(timeout=5)
         self._executor.shutdown(timeout_sec=0)
 
-    def wait_until_ready(self, started: Sequence[nodes.NodeProcess]) -> None:
+    def wait_until_ready(self, started: Sequence[NodeProcess]) -> None:
         """Wait until the nodes are active and both sides have found each other."""
         waiting = [self._state_of(node.name) for node in started]
         end = time.monotonic() + READY_S
@@ -200,7 +98,7 @@ class _Player:
         lines = "; ".join(f"{node.name}: {node.last_line()}" for node in started)
         raise ChildProcessError(f"the nodes were not ready after {READY_S:.0f} s: {lines}")
 
-    def warm_up(self, started: Sequence[nodes.NodeProcess]) -> None:
+    def warm_up(self, started: Sequence[NodeProcess]) -> None:
         """Send the first image until a mask comes: backends prepare themselves at first use."""
         first = next(self._drive.bag.messages([self._drive.image.name]))
         end = time.monotonic() + READY_S
@@ -217,7 +115,9 @@ class _Player:
             return
         # A damaged first image gives none: the others may.
 
-    def play(self, settings: Settings, started: Sequence[nodes.NodeProcess], progress: Any) -> None:
+    def play(
+        self, settings: Settings, started: Sequence[NodeProcess], progress: Callable[[int], None]
+    ) -> None:
         """Publish the messages at their times and take in what comes back meanwhile."""
         self._flush()
         images, image = 0, self._drive.image.name

@@ -1,0 +1,176 @@
+"""What is true of a frame: boxes, and the occupancy grid as the camera could know it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pdn_ros.bags.boxes import Box
+from pdn_ros.geometry.grid import GridConfig, GridSnapshot
+from pdn_ros.geometry.transforms import invert
+from pdn_ros.simulation.caster import Caster
+from pdn_ros.simulation.layout import KERB
+from pdn_ros.simulation.lidar import Scan
+from pdn_ros.simulation.mesh import footprint
+from pdn_ros.simulation.placed import Placed
+from pdn_ros.simulation.render import Shot
+from pdn_ros.simulation.rig import Rig
+from pdn_ros.simulation.scene import Scene
+
+LOW, HIGH = 0.25, 2.0
+"""What reaches into these heights above the ground stands in a vehicle's way."""
+BEHIND = 10.0
+SEEN, HIDDEN = 100, 75
+PIXELS, RETURNS = 8, 3
+"""A box counts as seen from so many pixels or returns on."""
+_SHIFT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    points: NDArray[np.float32]
+    centre: NDArray[np.float32]
+    radius: float
+
+    @classmethod
+    def of(cls, points: NDArray[np.float32]) -> "_Outline":
+        centre = points.mean(axis=0)
+        return cls(points, centre, float(np.linalg.norm(points - centre, axis=1).max()))
+
+
+class Truth:
+    """Knows the obstacles of one scene."""
+
+    def __init__(self, scene: Scene, rig: Rig, caster: Caster, names: tuple[str, ...]) -> None:
+        self._scene, self._rig, self._caster, self._names = scene, rig, caster, names
+        self._config = GridConfig()
+        outlines = (footprint(mesh, z + LOW, z + HIGH) for mesh, z in scene.obstacles)
+        self._static = [_Outline.of(points) for points in outlines if points is not None]
+
+    def boxes(
+        self, base: NDArray[np.float64], placed: list[Placed], shot: Shot, scan: Scan | None
+    ) -> tuple[Box, ...]:
+        """Return the boxes, in `base_link`, of what the camera or the LiDAR sees."""
+        things = [(o.instance, o.label, o.pose, o.low, o.high) for o in self._scene.objects]
+        things += [(p.actor.instance, p.actor.label, p.pose, p.low, p.high) for p in placed]
+        count = 1 + max((t[0] for t in things), default=0)
+        pixels = np.bincount(shot.instance.ravel(), minlength=count)
+        returns = np.bincount(
+            np.zeros(0, np.int32) if scan is None else scan.instance, minlength=count
+        )
+        seen = (pixels >= PIXELS) | (returns >= RETURNS)
+        to_base = invert(base)
+        boxes = []
+        for number, label, at, low, high in things:
+            if seen[number]:
+                local = to_base @ at
+                middle = local[:3, :3] @ ((low + high) / 2) + local[:3, 3]
+                length, width, height = (float(v) for v in high - low)
+                yaw = float(np.arctan2(local[1, 0], local[0, 0]))
+                centre = (float(middle[0]), float(middle[1]), float(middle[2]))
+                boxes.append(Box(centre, yaw, (length, width, height), self._names[label], number))
+        return tuple(boxes)
+
+    def occupancy(
+        self, base: NDArray[np.float64], placed: list[Placed], shot: Shot
+    ) -> GridSnapshot:
+        """Return the grid in `odom`, in the window of `geometry.occupancy`.
+
+        100: an obstacle that the camera sees; 75: an obstacle that it does not see from here;
+        0: paved ground that it sees; -1: the rest, lawns among it (flat, yet no way to drive).
+        """
+        config, pose = self._config, base @ self._rig.base_optical
+        columns, rows = config.cells
+        size = np.array(config.size_m)
+        ahead = pose[:2, 2] / np.linalg.norm(pose[:2, 2])
+        centre = base[:2, 3] + ahead * (size / 2 - BEHIND)
+        corner = np.rint((centre - size / 2) / config.resolution)
+        origin = corner * config.resolution
+        data = np.full((rows, columns), -1, np.int8)
+        data[self._free(pose, origin, (rows, columns))] = 0
+
+        blocked = np.zeros((rows, columns), np.uint8)
+        moving = (footprint(p.mesh, p.pose[2, 3] + LOW, p.pose[2, 3] + HIGH) for p in placed)
+        outlines = self._static + [_Outline.of(points) for points in moving if points is not None]
+        reach = float(np.hypot(*size)) / 2
+        for outline in outlines:
+            if np.hypot(*(outline.centre - centre)) < reach + outline.radius:
+                cells = (outline.points - origin) / config.resolution - 0.5
+                fixed = np.rint(cells * (1 << _SHIFT)).astype(np.int32)
+                cv2.fillConvexPoly(blocked, fixed, 1, shift=_SHIFT)
+        data[blocked > 0] = HIDDEN
+        data[(blocked > 0) & self._touched(pose, shot, origin, (rows, columns))] = SEEN
+        return GridSnapshot(data, (float(origin[0]), float(origin[1])), config.resolution)
+
+    def _free(
+        self, pose: NDArray[np.float64], origin: NDArray[np.float64], shape: tuple[int, int]
+    ) -> NDArray[np.bool_]:
+        """Return which cells' paved ground the camera sees."""
+        config, camera = self._config, self._rig.camera
+        rows, columns = shape
+        x = origin[0] + (np.arange(columns) + 0.5) * config.resolution
+        y = origin[1] + (np.arange(rows) + 0.5) * config.resolution
+        z, paved = self._ground(x, y)
+        # Aimed at the kerb's height, so that kerbs don't hide the sidewalk behind them.
+        target = np.stack(np.broadcast_arrays(x[None], y[:, None], z + KERB + 0.02), -1)
+        offset = (target - pose[:3, 3]).reshape(-1, 3)
+        optical = offset @ pose[:3, :3]
+        depth = np.maximum(optical[:, 2], 1e-3)
+        u = camera.k[0, 0] * optical[:, 0] / depth + camera.k[0, 2]
+        v = camera.k[1, 1] * optical[:, 1] / depth + camera.k[1, 2]
+        view = (optical[:, 2] > 0.1) & (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
+        view &= (offset[:, :2] ** 2).sum(axis=1) < config.max_range**2
+        view &= paved.reshape(-1)
+        index = np.flatnonzero(view)
+        rays = np.ascontiguousarray(offset[index], np.float32)
+        starts = np.broadcast_to(pose[:3, 3].astype(np.float32), rays.shape).copy()
+        free = np.zeros(rows * columns, bool)
+        free[index] = ~self._caster.blocked(starts, rays, np.ones(len(rays), np.float32))
+        return free.reshape(shape)
+
+    def _ground(
+        self, x: NDArray[np.float64], y: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return the road's height and whether the ground is paved, at all cells (y, x)."""
+        path, layout, plan = self._scene.path, self._scene.layout, self._scene.plan
+        px, py = path.xyz[:, 0], path.xyz[:, 1]
+        coarse = [np.linspace(a[0], a[-1], 26) for a in (x, y)]
+        gx, gy = np.meshgrid(*coarse)
+        nearest = ((gx[..., None] - px) ** 2 + (gy[..., None] - py) ** 2).argmin(axis=-1)
+        heading = path.heading[nearest]
+        dx, dy = gx - px[nearest], gy - py[nearest]
+        along = dx * np.cos(heading) + dy * np.sin(heading)
+        across = dy * np.cos(heading) - dx * np.sin(heading)
+        station = path.start + 0.5 * nearest + along
+        z = np.interp(station, path.start + 0.5 * np.arange(len(px)), path.xyz[:, 2])
+        # The coarse grid's corners are the first and last cell: resize by hand, not by cv2's rule.
+        u, v = (np.meshgrid(np.linspace(0, 25, len(x)), np.linspace(0, 25, len(y))))
+        maps = (u.astype(np.float32), v.astype(np.float32))
+        fields = (cv2.remap(f.astype(np.float32), *maps, cv2.INTER_LINEAR) for f in (z, station, across))
+        height, s, t = fields
+        aside = np.abs(t)
+        paved = (aside > layout.median / 2 - 0.1) & (aside < layout.paved_half - 0.05)
+        paved |= (aside < layout.paved_half) & (plan.away(s) < plan.side_half + 4)
+        paved |= plan.away(s) < plan.side_half
+        return height, paved
+
+    def _touched(
+        self,
+        pose: NDArray[np.float64],
+        shot: Shot,
+        origin: NDArray[np.float64],
+        shape: tuple[int, int],
+    ) -> NDArray[np.bool_]:
+        """Return the cells at or beside which the camera sees something."""
+        camera, config = self._rig.camera, self._config
+        step = max(1, camera.width // 640)
+        depth = shot.depth[::step, ::step]
+        rays = camera.rays()[::step, ::step]
+        chosen = (depth > 0) & (depth < config.max_range)
+        points = (rays[chosen] * depth[chosen][:, None]) @ pose[:3, :3].T.astype(np.float32)
+        cells = np.floor((points[:, :2] + (pose[:2, 3] - origin)) / config.resolution).astype(int)
+        inside = ((cells >= 0) & (cells < (shape[1], shape[0]))).all(axis=1)
+        seen = np.zeros(shape, np.uint8)
+        seen[cells[inside, 1], cells[inside, 0]] = 1
+        return np.asarray(cv2.dilate(seen, np.ones((3, 3), np.uint8)) > 0)

@@ -1,0 +1,68 @@
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from pdn_ros.training.losses import mask_loss, selection_loss, task_loss
+from pdn_ros.training.oracle import oracle_mask, worth
+
+ONES = torch.ones(3)
+
+
+def test_task_loss_is_cross_entropy_without_hidden_classes_and_void() -> None:
+    logits = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(40).reshape(2, 4, 5) % 3
+    labels[0, 0] = 255
+    weights = torch.tensor([1.0, 2.0, 0.5])
+    expected = functional.cross_entropy(logits, labels, weights, ignore_index=255)
+    torch.testing.assert_close(task_loss(logits, labels, weights, [(), ()]), expected)
+
+
+def test_hidden_class_counts_with_the_one_it_is_labelled_as() -> None:
+    # p = (1/2, 1/4, 1/4); class 2 is hidden as class 0: -log(1/2 + 1/4) on label 0.
+    logits = torch.log(torch.tensor([0.5, 0.25, 0.25]))[None, :, None, None]
+    label = torch.zeros(1, 1, 1, dtype=torch.int64)
+    assert task_loss(logits, label, ONES, [((2, 0),)]).item() == pytest.approx(-math.log(0.75))
+    assert task_loss(logits, label + 1, ONES, [((2, 0),)]).item() == pytest.approx(math.log(4))
+
+
+def test_hidden_pairs_hold_for_their_image_alone() -> None:
+    logits = torch.zeros(2, 3, 1, 1)
+    labels = torch.zeros(2, 1, 1, dtype=torch.int64)
+    expected = (math.log(3) + math.log(3 / 2)) / 2
+    assert task_loss(logits, labels, ONES, [(), ((2, 0),)]).item() == pytest.approx(expected)
+
+
+def test_an_image_of_void_alone_costs_nothing() -> None:
+    labels = torch.full((1, 2, 2), 255)
+    assert task_loss(torch.randn(1, 3, 2, 2), labels, ONES, [()]).item() == 0
+
+
+def test_selection_loss_sums_over_patches_and_averages_over_images() -> None:
+    assert selection_loss(torch.tensor([[[0.5, 0.25]], [[1.0, 0.25]]])).item() == 1.0
+
+
+def test_mask_loss_by_hand() -> None:
+    found = mask_loss(torch.tensor([[[0.8, 0.4]]]), torch.tensor([[[1.0, 0.0]]]))
+    assert found.item() == pytest.approx(-(math.log(0.8) + math.log(0.6)) / 2)
+
+
+def test_worth_counts_errors_boundaries_and_thin_classes() -> None:
+    labels = torch.zeros(1, 5, 5, dtype=torch.int64)
+    labels[0, 2, 2] = 2  # a thin pixel: its neighbours are a boundary
+    labels[0, 4, 4] = 255
+    coarse = torch.zeros_like(labels)
+    value = worth(labels, coarse, valued=(2,))[0]
+    assert value[2, 2] == 1.0 * 2 + 0.5  # missed, counted double, and thin
+    assert value[1, 1] == 0.25
+    assert value[0, 0] == 0
+    assert value[4, 4] == 0
+
+
+def test_oracle_marks_the_best_share_and_nothing_worthless() -> None:
+    value = torch.tensor([[[0.0, 3.0], [1.0, 2.0]], [[0.0, 0.0], [0.0, 5.0]]])
+    assert oracle_mask(value, 0.5).tolist() == [
+        [[0, 1], [0, 1]],
+        [[0, 0], [0, 1]],
+    ]
