@@ -155,7 +155,7 @@ def seen_pixels(
     reach = view.column(config.max_range / np.sqrt(1 + side * side))[:, None]
     border = np.arange(columns, dtype=np.float32) + np.float32(0.5)  # the far edge of the pixels
     free = (level == role.GROUND) & (border <= np.minimum(stop, reach))
-    seen = (border > stop).view(np.uint8) * np.uint8(_HIDDEN)
+    seen = np.where(border > stop, np.uint8(_HIDDEN), np.uint8(0))
     seen[free] = _FREE
     return seen
 

@@ -6,6 +6,7 @@ Rows run along y, columns along x, from the window's origin (nav_msgs/OccupancyG
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -137,7 +138,8 @@ class EvidenceGrid:
         What was free and now holds an obstacle, or is hidden behind one, is free no longer: the
         obstacle may have moved there.
         """
-        free = free & ~occupied
+        beside = cv2.dilate(occupied.view(np.uint8), np.ones((3, 3), dtype=np.uint8))
+        free = free & (beside == 0)  # an obstacle's place is uncertain by a cell
         self._log_odds[(self._log_odds < 0) & (occupied | hidden) & ~free] = 0
         self._log_odds += np.float32(_FREE) * free + np.float32(_OCCUPIED) * occupied
         np.clip(self._log_odds, _LOWEST, _HIGHEST, out=self._log_odds)

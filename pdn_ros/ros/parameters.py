@@ -96,7 +96,7 @@ class PerceptionConfig(Part):
     weights: str = fixed("", "Path of a .safetensors file; empty: the weights that ship.")
     classes: str = fixed("", "Class file (.yaml) or its name; empty: the one of the weights.")
     device: Literal["auto", "cpu", "cuda"] = fixed("auto", "Where the network runs.")
-    backend: Literal["auto", "torch", "openvino", "onnxruntime", "tensorrt"] = fixed(
+    backend: Literal["auto", "torch", "openvino"] = fixed(
         "auto", "What runs the network; auto: the fastest that is installed."
     )
     mode: Literal["patch", "context", "dense"] = live("patch", "How much of the image is refined.")

@@ -83,8 +83,8 @@ def add_facades(atlas: AtlasBuilder, rng: np.random.Generator, count: int) -> No
                     image[y + 4 : y + h : 5, x - 18 : x - 3] *= 0.8
                     image[y + 4 : y + h : 5, x + w + 3 : x + w + 18] *= 0.8
                 _window(rng, image, x, y, w, h, frame)
-        atlas.add(f"facade{i}", texels(image), gloss=0.04)
-        atlas.add(f"shop{i}", texels(_ground_floor(rng, stain, wall)), gloss=0.06)
+        atlas.add(f"facade{i}", texels(image))
+        atlas.add(f"shop{i}", texels(_ground_floor(rng, stain, wall)))
         blank = _wall(stain, wall, 512)
         atlas.add(f"wall{i}", texels(blank))
 

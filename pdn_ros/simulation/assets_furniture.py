@@ -61,7 +61,7 @@ def add_signs(atlas: AtlasBuilder, rng: np.random.Generator) -> None:
         cv2.putText(face, word, (8, 36 + 38 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.9, black, 2, cv2.LINE_AA)
     faces.append(("board_places", face))
     for name, face in faces:
-        atlas.add(f"sign_{name}", texels(face.astype(np.float32)), gloss=0.08)
+        atlas.add(f"sign_{name}", texels(face.astype(np.float32)))
     for lit, colour in ((0, (60, 50, 250)), (1, (60, 190, 250)), (2, (150, 240, 60))):
         face = np.full((128, 64, 3), 26, np.uint8)
         for lamp in range(3):

@@ -41,6 +41,11 @@ class Light:
     noise: float
     target: float
 
+    @property
+    def dome_mean(self) -> Floats:
+        """Light from the whole sky on a surface that looks up, (3,)."""
+        return np.asarray(0.45 * self.zenith + 0.55 * self.horizon, np.float32)
+
     @classmethod
     def draw(cls, rng: np.random.Generator) -> "Light":
         """Draw the light: mostly sun with clouds, sometimes overcast, hazy or dusk."""

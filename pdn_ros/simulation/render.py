@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pdn_ros.classes import VOID
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.simulation.caster import Caster, Hits
+from pdn_ros.simulation.caster import Caster
 from pdn_ros.simulation.light import Light
 from pdn_ros.simulation.mesh import Mesh
 from pdn_ros.simulation.scene import Scene
@@ -18,6 +18,8 @@ Floats = NDArray[np.float32]
 SPARE = 150_000
 """Room for moving triangles behind the static ones in the tables of attributes."""
 AO_REACH = 2.5
+BAND = 20_000
+"""Pixels that are rendered together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,29 @@ def interpolated(corners: Floats, u: Floats, v: Floats) -> Floats:
     return inner
 
 
+@dataclass(frozen=True, slots=True)
+class _Buffers:
+    """What the bands of a picture are written to, by pixel; `open` has half the size."""
+
+    direct: Floats
+    ambient: Floats
+    open: Floats
+    mask: NDArray[np.uint8]
+    depth: Floats
+    instance: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, h: int, w: int, sky: int) -> "_Buffers":
+        return cls(
+            direct=np.zeros((h * w, 3), np.float32),
+            ambient=np.zeros((h * w, 3), np.float32),
+            open=np.ones(((h + 1) // 2, (w + 1) // 2), np.float32),
+            mask=np.full(h * w, sky, np.uint8),
+            depth=np.zeros(h * w, np.float32),
+            instance=np.zeros(h * w, np.int32),
+        )
+
+
 class Renderer:
     """Renders one scene with one camera."""
 
@@ -135,75 +160,99 @@ class Renderer:
 
         Args:
             pose: T_world_optical, 4x4.
-            where: Pixels (row-major) that may show something that moves.
+            where: Pixels (row-major, sorted) that may show something that moves.
             rng: Draws the noise.
         """
         h, w = self._camera.height, self._camera.width
-        rotation = pose[:3, :3].astype(np.float32)
-        rays = self._rays @ rotation.T
+        out = _Buffers.of(h, w, self._scene.labels.sky)
+        band = max(2, 2 * round(BAND / (2 * w)))
+        for row in range(0, h, band):
+            first, last = row * w, min(row + band, h) * w
+            part = None if where is None else where[slice(*np.searchsorted(where, (first, last)))] - first
+            self._band(pose, first, last, part, out, rng)
+        # Averaged over 4 x 4 samples: all sixteen directions once.
+        open_ = cv2.resize(cv2.blur(out.open, (4, 4)), (w, h), interpolation=cv2.INTER_LINEAR)
+        picture = out.direct.reshape(h, w, 3)
+        picture += out.ambient.reshape(h, w, 3) * open_[..., None]
+        image = self._develop(picture, rng)
+        size = (h, w)
+        return Shot(image, out.mask.reshape(size), out.depth.reshape(size), out.instance.reshape(size))
+
+    def _band(
+        self,
+        pose: NDArray[np.float64],
+        first: int,
+        last: int,
+        where: NDArray[np.intp] | None,
+        out: "_Buffers",
+        rng: np.random.Generator,
+    ) -> None:
+        """Render the pixels from `first` to `last`: rows few enough for the processor's cache."""
+        rays = self._rays[first:last] @ pose[:3, :3].astype(np.float32).T
         origin = pose[:3, 3].astype(np.float32)
-        origins = np.broadcast_to(origin, rays.shape).copy()
-        hits = self._caster.first(origins, rays, where)
+        hits = self._caster.first(np.broadcast_to(origin, rays.shape).copy(), rays, where)
         seen = np.flatnonzero(hits.triangle >= 0)
-        triangle = hits.triangle[seen]
-        depth = np.zeros(h * w, np.float32)
-        depth[seen] = hits.t[seen]
-        mask = np.full(h * w, self._scene.labels.sky, np.uint8)
-        instance = np.zeros(h * w, np.int32)
-        instance[seen] = self._surfaces.instance[triangle]
-        directions = rays / self._length[:, None]
-        radiance, label = self._shade(origin, directions[seen], hits, seen, triangle, rng)
-        mask[seen] = label
-        picture = np.empty((h * w, 3), np.float32)
-        picture[seen] = radiance
         missed = np.flatnonzero(hits.triangle < 0)
-        picture[missed] = self._scene.light.sky(directions[missed])
-        image = self._develop(picture.reshape(h, w, 3), rng)
-        return Shot(image, mask.reshape(h, w), depth.reshape(h, w), instance.reshape(h, w))
+        length = self._length[first:last]
+        if len(missed):
+            sky = rays[missed] / length[missed][:, None]
+            out.direct[first + missed] = self._scene.light.sky(sky)
+        if not len(seen):
+            return
+        pixel, triangle, t = first + seen, hits.triangle[seen], hits.t[seen]
+        out.depth[pixel] = t
+        out.instance[pixel] = self._surfaces.instance[triangle]
+        distance = t * length[seen]
+        directions = rays[seen] / length[seen][:, None]
+        inner = interpolated(self._surfaces.shape[triangle], hits.u[seen], hits.v[seen])
+        self._shade(origin, directions, distance, t, inner, triangle, pixel, out, rng)
 
     def _shade(
         self,
         origin: Floats,
         directions: Floats,
-        hits: Hits,
-        seen: NDArray[np.intp],
+        distance: Floats,
+        t: Floats,
+        inner: Floats,
         triangle: NDArray[np.int32],
+        pixel: NDArray[np.intp],
+        out: "_Buffers",
         rng: np.random.Generator,
-    ) -> tuple[Floats, NDArray[np.uint8]]:
-        """Return radiance (N, 3) and class ids (N,) of the pixels that see something."""
+    ) -> None:
+        """Write light and class ids of the pixels that see something."""
         table, light, atlas = self._surfaces, self._scene.light, self._scene.atlas
-        u, v, t = hits.u[seen], hits.v[seen], hits.t[seen]
-        inner = interpolated(table.shape[triangle], u, v)
         normals = np.ascontiguousarray(inner[:, 2:])
         normals /= np.sqrt(dot(normals, normals))[:, None]
         facing = -dot(normals, directions)
-        # Leaves are shaded as their crown, whichever side is seen.
-        distance = t * self._length[seen]
         material = table.material[triangle]
         albedo, painted = self._texture(inner[:, :2], material, triangle, t, facing, rng)
         albedo *= table.tint[triangle]
-        label = table.label[triangle]
-        label = np.where(painted != VOID, painted, label).astype(np.uint8)
+        out.mask[pixel] = np.where(painted != VOID, painted, table.label[triangle])
 
-        points = origin + directions * distance[:, None]
         lift = (0.004 + 0.0004 * distance)[:, None]
-        starts = points + normals * lift - directions * lift
-        sunny = dot(normals, np.broadcast_to(light.sun, normals.shape))
+        starts = origin + directions * (distance[:, None] - lift) + normals * lift
         soft = atlas.diffuse[material]
-        sunny = np.maximum(sunny * (1 - soft) + soft, 0.0)
+        sunny = np.maximum((normals @ light.sun) * (1 - soft) + soft, 0.0)
         if light.sunlight.any():
             lit = np.flatnonzero(sunny > 0.01)
             spread = light.sun + rng.standard_normal((len(lit), 3), np.float32) * np.float32(0.006)
             sunny[lit[self._caster.blocked(starts[lit], spread)]] = 0.0
-        open_ = self._openness(starts, normals, seen)
+        self._probe(starts, normals, pixel, out)
         up = (0.5 + 0.5 * normals[:, 2])[:, None]
-        ambient = (light.zenith * 0.65 + light.horizon * 0.35) * up + light.bounce * (1 - up)
-        ambient *= open_[:, None]
-        radiance = albedo * (light.sunlight * sunny[:, None] + ambient + atlas.glow[material][:, None] * 3)
-        self._mirror(radiance, directions, normals, material, facing, sunny)
-        fog = 1 - np.exp(-distance / np.float32(light.haze))
-        radiance += (light.horizon - radiance) * fog[:, None]
-        return radiance, label
+        ambient = albedo * (light.bounce + (light.dome_mean - light.bounce) * up)
+        direct = albedo * (light.sunlight * sunny[:, None] + (3 * atlas.glow[material])[:, None])
+        gloss = atlas.gloss[material]
+        shiny = np.flatnonzero(gloss > 0)
+        if len(shiny):
+            share, mirrored = self._mirror(
+                directions[shiny], normals[shiny], gloss[shiny], facing[shiny], sunny[shiny]
+            )
+            keep = (1 - 0.4 * share)[:, None]
+            direct[shiny] = direct[shiny] * keep + mirrored * share[:, None]
+            ambient[shiny] *= keep
+        clear = np.exp(distance * np.float32(-1 / light.haze))[:, None]
+        out.direct[pixel] = direct * clear + light.horizon * (1 - clear)
+        out.ambient[pixel] = ambient * clear
 
     def _texture(
         self,
@@ -232,43 +281,31 @@ class Renderer:
         painted[strip] = self._surfaces.texel(uv[strip], material[strip])[:, GROUND_LABEL]
         return linear, painted
 
-    def _openness(self, starts: Floats, normals: Floats, seen: NDArray[np.intp]) -> Floats:
-        """Return how much of the near hemisphere is open at each pixel, 0.2 .. 1 (N,)."""
-        h, w = self._camera.height, self._camera.width
-        y, x = np.divmod(seen, w)
-        chosen = np.flatnonzero((y % 2 == 0) & (x % 2 == 0))
-        half_h, half_w = (h + 1) // 2, (w + 1) // 2
+    def _probe(self, starts: Floats, normals: Floats, pixel: NDArray[np.intp], out: "_Buffers") -> None:
+        """Write whether the near hemisphere is open along one direction, at half size."""
+        y, x = np.divmod(pixel, self._camera.width)
+        chosen = np.flatnonzero(((y | x) & 1) == 0)
         cy, cx = y[chosen] // 2, x[chosen] // 2
         toward = normals[chosen] + self._ball[(cy % 4) * 4 + cx % 4]
         toward *= np.float32(AO_REACH)
         blocked = self._caster.blocked(starts[chosen], toward, np.ones(len(chosen), np.float32))
-        field = np.ones((half_h, half_w), np.float32)
-        field[cy, cx] = np.where(blocked, np.float32(0.12), np.float32(1.0))
-        smooth = cv2.resize(cv2.blur(field, (4, 4)), (w, h), interpolation=cv2.INTER_LINEAR)
-        return np.asarray(smooth.reshape(-1)[seen])
+        out.open[cy, cx] = np.where(blocked, np.float32(0.1), np.float32(1.0))
 
     def _mirror(
-        self,
-        radiance: Floats,
-        directions: Floats,
-        normals: Floats,
-        material: NDArray[np.int32],
-        facing: Floats,
-        sunny: Floats,
-    ) -> None:
-        """Add the sky's reflection to glossy surfaces, in place."""
+        self, directions: Floats, normals: Floats, gloss: Floats, facing: Floats, sunny: Floats
+    ) -> tuple[Floats, Floats]:
+        """Return the share (N,) and the light (N, 3) that glossy surfaces mirror."""
         light = self._scene.light
-        gloss = self._scene.atlas.gloss[material]
-        shiny = np.flatnonzero(gloss > 0)
-        d, n, cosine = directions[shiny], normals[shiny], np.clip(facing[shiny], 0, 1)
-        away = d + 2 * cosine[:, None] * n
-        share = gloss[shiny] * (0.12 + 0.88 * (1 - cosine) ** 3)
-        low = np.float32(0.25) * light.bounce + np.float32(0.04)
-        above = np.clip(away[:, 2:] * 4 + 0.2, 0, 1)
+        cosine = np.clip(facing, 0, 1)
+        away = directions + 2 * cosine[:, None] * normals
+        share = gloss * (0.12 + 0.88 * (1 - cosine) ** 3)
+        # In a street what lies low is mostly houses, not sky.
+        low = np.float32(0.25) * light.bounce + np.float32(0.05)
+        above = np.clip(away[:, 2:] * 2.5 - 0.5, 0, 1)
         mirrored = light.sky(away) * above + low * (1 - above)
-        glint = np.clip(away @ light.sun, 0, 1) ** 160 * (sunny[shiny] > 0)
+        glint = np.clip(away @ light.sun, 0, 1) ** 160 * (sunny > 0)
         mirrored += light.sunlight * (3 * glint)[:, None]
-        radiance[shiny] += (mirrored - radiance[shiny] * 0.4) * share[:, None]
+        return share, mirrored
 
     def _develop(self, picture: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
         """Return the 8-bit image: lens blur, vignette, exposure, tone curve, noise."""

@@ -129,7 +129,7 @@ def add_surfaces(atlas: AtlasBuilder, rng: np.random.Generator) -> None:
     """Add the textures that many things share."""
     atlas.add("plain", texels(speckled(rng, 64, 246, 3, 3)))
     atlas.add("paint", texels(speckled(rng, 128, 246, 3, 2)), gloss=0.35)
-    atlas.add("metal", texels(speckled(rng, 128, 235, 8, 6)), gloss=0.1)
+    atlas.add("metal", texels(speckled(rng, 128, 235, 8, 6)))
     atlas.add("glass", texels(speckled(rng, 64, 46, 6, 2)), gloss=0.75)
     atlas.add("lamp", texels(speckled(rng, 32, 245, 2, 6)), gloss=0.3, glow=0.35)
     atlas.add("plaster", texels(speckled(rng, 256, 232, 10, 5)))
@@ -147,8 +147,8 @@ def add_surfaces(atlas: AtlasBuilder, rng: np.random.Generator) -> None:
     atlas.add("brick", texels(_courses(rng, rows=16, columns=8, mortar=0.86, spread=18)))
     atlas.add("tiles", texels(_courses(rng, rows=16, columns=16, mortar=0.72, spread=14)))
     atlas.add("planks", texels(_planks(rng)))
-    atlas.add("wheel", texels(_wheel(rng)), gloss=0.08)
-    atlas.add("plate", texels(_plate(rng)), gloss=0.1)
+    atlas.add("wheel", texels(_wheel(rng)))
+    atlas.add("plate", texels(_plate(rng)))
 
 
 def _courses(

@@ -11,8 +11,8 @@ from pdn_ros.simulation.render import Renderer, Shot, Surfaces
 from pdn_ros.simulation.rig import Rig
 from pdn_ros.simulation.scene import Scene
 
-VIEW = 130.0
-"""Moving things farther away than this are left out, in metres."""
+BEHIND, AHEAD = 45.0, 130.0
+"""Moving things beyond this are left out, in metres."""
 
 
 class World:
@@ -35,7 +35,8 @@ class World:
             if not scene.path.start + 3 < s < scene.path.end - 3:
                 continue
             at, mesh = actor.place(scene.path, time)
-            if np.linalg.norm(at[:2, 3] - base[:2, 3]) > VIEW:
+            ahead = float((at[:2, 3] - base[:2, 3]) @ base[:2, 0])
+            if not -BEHIND < ahead < AHEAD:
                 continue
             low, high = mesh.bounds()
             placed.append(Placed(actor, at, low, high, mesh.moved(at).of(actor.instance)))

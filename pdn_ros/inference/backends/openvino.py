@@ -1,5 +1,6 @@
 """OpenVINO on the CPU: each part compiled once for each shape that it meets."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,10 @@ class OpenVinoParts:
     def _compile(self, part: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
         examples = tuple(t.clone() for t in inputs)
         # Tracing inside inference mode would leave tensors that OpenVINO cannot copy.
-        with torch.inference_mode(False), torch.no_grad():
+        with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
+            # The trace holds for these shapes alone, as it should.
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
             model = openvino.convert_model(
                 part.eval(), example_input=tuple(t.clone() for t in examples)
             )
