@@ -9,6 +9,7 @@ import typer
 from pdn_ros.errors import InputError
 
 DONE, FAILED, USAGE = 0, 1, 2
+INTERRUPTED = 130  # what shells say of a process that ended by SIGINT; typer returns it
 
 
 def build() -> typer.Typer:
@@ -52,12 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     try:
         result = typer.main.get_command(build()).main(words, "pdn", standalone_mode=False)
-    except KeyboardInterrupt:
-        return _fail("interrupted", 130)
     except Exception as error:  # the one place where errors become a line
         if debug:
             raise
         return _fail(*_line_and_status(error))
+    if result == INTERRUPTED:
+        return _fail("interrupted", INTERRUPTED)
     return result if isinstance(result, int) else DONE
 
 

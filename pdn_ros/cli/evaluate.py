@@ -29,6 +29,9 @@ def evaluate(
     budget: Budget = 0,
     limit: Annotated[int, typer.Option(min=0, help="First N images only; 0: all.")] = 0,
     lidar: Annotated[bool, typer.Option("--lidar/--no-lidar", help="Use the LiDAR.")] = True,
+    true_masks: Annotated[
+        bool, typer.Option("--true-masks", help="Make the grid from the recording's true masks.")
+    ] = False,
     backend: Backend = "auto",
     weights: Weights = "",
     config: Config = None,
@@ -52,6 +55,7 @@ def evaluate(
         budget=budget,
         limit=limit,
         lidar=lidar,
+        true_masks=true_masks,
         backend=backend,
         weights=weights,
     )

@@ -87,12 +87,14 @@ class BoxTally:
                     for box, hit in zip(near, hits, strict=True)
                     if box.contains(points_base).sum() >= MIN_RETURNS
                 ]
+        # Without refinement there is nothing to be in.
+        picked = patches if patches is not None and patches.selected.size else None
         for box in shown:
             area = _image_area(box, camera, t_camera_base)
-            if patches is not None and area is not None and area[3] - area[1] < SMALL_PX:
-                self.small.append(_refined(area, patches.chosen(), patches.size))
+            if picked is not None and area is not None and area[3] - area[1] < SMALL_PX:
+                self.small.append(_refined(area, picked.chosen(), picked.size))
                 self.small_without.append(
-                    _refined(area, patches.chosen_without_prior(), patches.size)
+                    _refined(area, picked.chosen_without_prior(), picked.size)
                 )
 
     def figures(self) -> BoxFigures:

@@ -1,8 +1,8 @@
 """Occupancy grids against the truth.
 
-What counts is the part of the truth that the camera could see from where it stood: within its
-horizontal field of view and range, up to the first obstacle of each bearing and not behind it. A
-grid that remembers more than that is neither praised nor blamed for it.
+What counts is what the truth says the camera saw, within its horizontal field of view and 30 m:
+ground (0) and obstacles (100). Obstacles that were hidden (75) neither praise nor blame a grid that
+remembers them or leaves them unknown.
 """
 
 from dataclasses import dataclass, field
@@ -16,9 +16,8 @@ from pdn_ros.geometry.camera import Camera
 from pdn_ros.metrics import GridScore
 
 UNKNOWN: Final = -1
-OCCUPIED_FROM: Final = 65
+HIDDEN: Final = 75
 MAX_RANGE_M: Final = 30.0
-_BEARING_STEP: Final = np.deg2rad(0.25)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,43 +92,13 @@ class Sector:
         # Bearings grow to the left; a camera sees less than a full turn.
         return cls(t_grid_camera[:2, 3], right, float((left - right) % (2 * np.pi)), max_range)
 
-    def bearings(self) -> NDArray[np.float64]:
-        """Bearings to look along, radians."""
-        count = max(2, round(self.width / _BEARING_STEP))
-        bearings: NDArray[np.float64] = self.start + (np.arange(count) + 0.5) * self.width / count
-        return bearings
-
-    def locate(
-        self, xy: NDArray[np.floating]
-    ) -> tuple[NDArray[np.float64], NDArray[np.intp], NDArray[np.bool_]]:
-        """Range, index of the nearest bearing, and whether the points lie in the sector."""
+    def contains(self, xy: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Whether points (..., 2) lie in the sector."""
         offset = xy - self.apex
-        ranges = np.hypot(offset[..., 0], offset[..., 1])
         angle = (np.arctan2(offset[..., 1], offset[..., 0]) - self.start) % (2 * np.pi)
-        count = len(self.bearings())
-        index = np.floor(angle / self.width * count).astype(np.intp)
-        inside = (angle < self.width) & (ranges <= self.max_range)
-        return ranges, np.minimum(index, count - 1), inside
-
-
-def first_obstacles(grid: Grid, sector: Sector) -> NDArray[np.float64]:
-    """Range of the first occupied cell along every bearing; infinity where there is none."""
-    step = grid.resolution / 2
-    ranges = np.arange(step, sector.max_range, step)
-    bearings = sector.bearings()
-    directions = np.stack([np.cos(bearings), np.sin(bearings)], axis=-1)
-    points = sector.apex + directions[:, None, :] * ranges[None, :, None]
-    hit = grid.at(points) >= OCCUPIED_FROM
-    return np.where(hit.any(axis=1), ranges[hit.argmax(axis=1)], np.inf)
-
-
-def in_sight(truth: Grid, sector: Sector) -> NDArray[np.bool_]:
-    """Which cells of a true grid a camera can see, (rows, cols)."""
-    ranges, bearing, inside = sector.locate(truth.centers())
-    # The cell that is hit counts, with a diagonal's tolerance; what is behind does not.
-    reach = first_obstacles(truth, sector)[bearing] + 1.5 * truth.resolution
-    seen: NDArray[np.bool_] = inside & (ranges <= reach)
-    return seen
+        near = np.hypot(offset[..., 0], offset[..., 1]) <= self.max_range
+        inside: NDArray[np.bool_] = near & (angle < self.width)
+        return inside
 
 
 @dataclass(slots=True)
@@ -150,9 +119,11 @@ class GridTally:
             t_grid_truth: Maps points of the truth's frame into the grid's, (4, 4).
             sector: What the camera sees, in the truth's frame.
         """
-        there = planar(t_grid_truth, truth.centers())
+        cells = truth.centers()
+        there = planar(t_grid_truth, cells)
         aligned = Grid(grid.at(there), truth.origin_xy, truth.resolution, truth.frame)
-        self.scores.update(aligned, truth, where=in_sight(truth, sector) & grid.covers(there))
+        counted = sector.contains(cells) & grid.covers(there) & (truth.data != HIDDEN)
+        self.scores.update(aligned, truth, where=counted)
         self.frames += 1
 
     def figures(self) -> GridFigures:

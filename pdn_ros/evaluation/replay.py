@@ -114,7 +114,10 @@ class Replay:
             self.drive.note(f"no grid: {error}")
             return {}
         frame, t_grid_base = self._place(moment)
-        roles = np.asarray(cv2.LUT(result.mask, self._roles), dtype=np.uint8)
+        mask, confidence = result.mask, result.confidence
+        if self.settings.true_masks and moment.mask is not None:
+            mask, confidence = moment.mask, None
+        roles = np.asarray(cv2.LUT(mask, self._roles), dtype=np.uint8)
         depth = None if view is None else view.depth
         evidence: dict[str, tuple[Roles, NDArray[np.float32] | None]] = {
             "fused": (roles, depth),
@@ -134,7 +137,7 @@ class Replay:
                 T_grid_base=t_grid_base,
                 stamp_ns=moment.stamp_ns,
                 depth=ranges,
-                confidence=None if kind == "lidar" else result.confidence,
+                confidence=None if kind == "lidar" else confidence,
             )
             cells = grid.snapshot(moment.stamp_ns)
             grids[kind] = Grid(cells.data, cells.origin_xy, cells.resolution, frame)

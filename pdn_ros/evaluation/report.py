@@ -184,7 +184,7 @@ def _cards(m: Metrics) -> list[tuple[str, str, str]]:
         ),
         ("Dropped", m.dropped, str(m.dropped), f"of {m.frames} images"),
         ("Failed", m.failed or math.nan, str(m.failed), f"of {m.frames} images"),
-        ("Refined", m.refined_share, _share(m.refined_share), "of all patches"),
+        ("Refined", m.refined_share or math.nan, _share(m.refined_share), "of all patches"),
         ("mIoU", m.miou, _share(m.miou), with_truth),
         ("Thin mIoU", m.thin_miou, _share(m.thin_miou), "poles, signs, people, ..."),
     ]

@@ -110,6 +110,7 @@ def _configuration(settings: Settings, drive: Drive, source: Source) -> dict[str
         "budget (K)": settings.budget or "a quarter of the patches",
         "backend": source.backend,
         "weights": settings.weights or "those that ship",
+        "masks in the grid": "the recording's true ones" if settings.true_masks else "predicted",
         "LiDAR weight": parameters.lidar_weight,
         "LiDAR at most": f"{parameters.lidar_max_age_ms:g} ms from the image",
         "grid": f"{grid.size_m[0]:g} x {grid.size_m[1]:g} m in {parameters.grid_frame}, "

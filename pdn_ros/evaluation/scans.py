@@ -1,5 +1,6 @@
 """LiDAR scans as the camera sees them."""
 
+import math
 from typing import Final
 
 import cv2
@@ -15,9 +16,9 @@ from pdn_ros.geometry.lidar import LidarView, project_scan
 from pdn_ros.geometry.transforms import Matrix, invert
 
 Roles = NDArray[np.uint8]
-_REACH: Final = np.ones((9, 5), dtype=np.uint8)
-_ANCHOR: Final = (2, 8)
-"""A return speaks for two columns to either side and eight rows below, nearer to the vehicle."""
+_RING: Final = 0.008
+_STEP: Final = 0.0015
+"""Radians between the rings of a scanner of 64, and half of those between its columns."""
 
 
 def scan_view(
@@ -67,7 +68,12 @@ def roles_of(depth: NDArray[np.float32], camera: Camera, t_base_camera: Matrix) 
     on_ground = split_ground(points, t_base_camera[:3, 3])
     seen = np.zeros((2, *depth.shape), dtype=np.uint8)
     seen[on_ground.astype(np.intp), v, u] = 1
-    obstacle, ground = (cv2.dilate(image, _REACH, anchor=_ANCHOR) for image in seen)
+    # The kernel's anchor is its lowest row: values spread downward alone, nearer to the vehicle.
+    beside, below = (
+        math.ceil(f * r) for f, r in ((camera.k[0, 0], _STEP), (camera.k[1, 1], _RING))
+    )
+    kernel = np.ones((1 + below, 1 + 2 * beside), dtype=np.uint8)
+    obstacle, ground = (cv2.dilate(image, kernel, anchor=(beside, below)) for image in seen)
     return np.asarray(
         np.where(obstacle > 0, role.STATIC, np.where(ground > 0, role.GROUND, role.UNKNOWN)),
         dtype=np.uint8,

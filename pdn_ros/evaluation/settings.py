@@ -28,7 +28,10 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options of `pdn evaluate`; an empty topic is found by its type."""
+    """The options of `pdn evaluate`; an empty topic is found by its type.
+
+    `true_masks`: the grid is made from the recording's true masks, to judge geometry alone.
+    """
 
     bag: Path
     out: Path
@@ -41,6 +44,7 @@ class Settings:
     budget: int = 0
     limit: int = 0
     lidar: bool = True
+    true_masks: bool = False
     backend: str = "auto"
     weights: str = ""
 
@@ -54,6 +58,8 @@ class Settings:
             raise InputError(f"{self.bag}: no such bag: give a rosbag2 folder or an .mcap file")
         if self.mode not in MODES:
             raise InputError(f"mode {self.mode}: choose one of {', '.join(MODES)}")
+        if self.live and self.true_masks:
+            raise InputError("true-masks: the nodes know their own masks alone; leave out --live")
         if self.out.resolve() == self.bag.resolve():
             raise InputError(f"{self.out}: is the bag itself: name another folder")
         if self.out.is_file():

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.geometry import roles as role
-from pdn_ros.geometry.grid import GridConfig
+from pdn_ros.geometry.grid import FREE, HIDDEN, MOVING, NOTHING, STANDING, GridConfig
 from pdn_ros.geometry.level import LevelView
 
 _BEAM: Final = 3  # rows to either side within which a return speaks for a direction
 _AGREEMENT: Final = (0.5, 0.2)  # metres, share of the distance: camera and LiDAR mean the same
-_FREE, _HIDDEN = 1, 2
 _CLEARANCE: Final = 0.35  # metres below a vehicle's body
 _LEAST: Final = 0.6  # of the distance: cameras lower than bodies would believe anything
 _SAME: Final = 0.05  # difference of logarithms of the distance within one body
@@ -23,44 +22,44 @@ _SECTORS: Final = 900  # of a LiDAR's turn
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """Masks over the window, (rows, columns) bool: rows along y, columns along x."""
+    """What one look says of the window's cells.
+
+    Attributes:
+        corner: Cell indices (x, y) of the window's origin.
+        resolution: Side of a cell, metres.
+        cells: Codes of `grid`, (rows, columns) uint8: rows along y, columns along x.
+    """
 
     corner: tuple[int, int]
     resolution: float
-    free: NDArray[np.bool_]
-    occupied: NDArray[np.bool_]
-    dynamic: NDArray[np.bool_]
-    hidden: NDArray[np.bool_]
+    cells: NDArray[np.uint8]
 
     @classmethod
     def of(cls, corner: tuple[int, int], config: GridConfig) -> Self:
         """Make an empty look at the window whose first cell is `corner`."""
-        masks = (np.zeros(config.cells[::-1], dtype=np.bool_) for _ in range(4))
-        return cls(corner, config.resolution, *masks)
+        return cls(corner, config.resolution, np.zeros(config.cells[::-1], dtype=np.uint8))
 
     def see(self, view: LevelView, pixels: NDArray[np.uint8]) -> None:
         """Take over what the levelled image says of the place of each cell's centre."""
         step, (x, y) = self.resolution, self.corner
         centres = np.array([[step, 0, (x + 0.5) * step], [0, step, (y + 0.5) * step], [0, 0, 1]])
-        pixels[0, 0] = 0  # where OpenCV puts cells beside the camera
-        rows, columns = self.free.shape
-        cells = cv2.warpPerspective(
+        pixels[0, 0] = NOTHING  # where OpenCV puts cells beside the camera
+        rows, columns = self.cells.shape
+        cv2.warpPerspective(
             pixels,
             view.from_frame @ centres,
             (columns, rows),
+            dst=self.cells,
             flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
         )
-        self.free[:] = cells == _FREE
-        self.hidden[:] = cells == _HIDDEN
 
     def occupy(self, xy: NDArray[np.floating], moving: NDArray[np.bool_]) -> None:
         """Set occupied the cells of points (N, 2) in the grid's frame."""
-        rows, columns = self.free.shape
+        rows, columns = self.cells.shape
         cells = np.floor(xy / self.resolution).astype(np.int64) - self.corner
         inside = ((cells >= 0) & (cells < (columns, rows))).all(axis=1)
         index = cells[inside, 1] * columns + cells[inside, 0]
-        self.occupied.ravel()[index] = True
-        self.dynamic.ravel()[index[moving[inside]]] = True
+        self.cells.ravel()[index] = np.where(moving[inside], np.uint8(MOVING), np.uint8(STANDING))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,8 +116,8 @@ def _lower(view: LevelView, edge: NDArray[np.float64], rows: NDArray[np.intp]) -
             continue
         a, j = rows[run].astype(np.float32), edge[rows[run]].astype(np.float32)
         away = np.float32(j.max() + 1)  # closes the hull on the far side
-        corners = np.column_stack((np.r_[a, a[0], a[-1]], np.r_[j, away, away]))
-        hull = cv2.convexHull(corners)[:, 0]
+        closed = np.array([[a[0], away], [a[-1], away]], dtype=np.float32)
+        hull = cv2.convexHull(np.concatenate((np.column_stack((a, j)), closed)))[:, 0]
         hull = hull[hull[:, 1] < away]
         hull = hull[np.argsort(hull[:, 0])]
         edge[rows[run]] = np.maximum(np.interp(a, hull[:, 0], hull[:, 1]), nearer[run])
@@ -142,7 +141,7 @@ def seen_pixels(
     nearest: NDArray[np.float32],
     config: GridConfig,
 ) -> NDArray[np.uint8]:
-    """Which pixels of a levelled image show free ground, 1, or are hidden by what stands, 2.
+    """Which pixels of a levelled image show free ground, and which are hidden by what stands.
 
     Ground counts up to one pixel before it ends in its own row or in one beside it (the pixel
     between may show both), before the nearest return, and within the range.
@@ -155,8 +154,8 @@ def seen_pixels(
     reach = view.column(config.max_range / np.sqrt(1 + side * side))[:, None]
     border = np.arange(columns, dtype=np.float32) + np.float32(0.5)  # the far edge of the pixels
     free = (level == role.GROUND) & (border <= np.minimum(stop, reach))
-    seen = np.where(border > stop, np.uint8(_HIDDEN), np.uint8(0))
-    seen[free] = _FREE
+    seen = np.where(border > stop, np.uint8(HIDDEN), np.uint8(NOTHING))
+    seen[free] = FREE
     return seen
 
 
@@ -205,7 +204,7 @@ def sweep(
 
     Only returns before the first standing one count. All points are (N, 2) in the grid's frame.
     """
-    rows, columns = look.free.shape
+    rows, columns = look.cells.shape
     step, (x, y) = look.resolution, look.corner
     dx = (np.arange(columns, dtype=np.float32) + (x + 0.5)) * step - source[0]
     dy = (np.arange(rows, dtype=np.float32) + (y + 0.5)) * step - source[1]

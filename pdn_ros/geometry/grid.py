@@ -17,6 +17,12 @@ _LARGEST_SIDE: Final = 32767  # nav2 refuses more
 _LARGEST_GRID: Final = 16_000_000  # cells: more than that is a mistake in the units
 _FREE, _OCCUPIED = -1.4, 1.7  # log-odds of one observation
 _LOWEST, _HIGHEST = -3.0, 4.0  # so that four looks free what is no longer there
+_BESIDE: Final = np.ones((3, 3), dtype=np.uint8)
+NOTHING, FREE, HIDDEN, STANDING, MOVING = range(5)  # what a look may say of a cell
+_GAIN: Final = np.zeros(256, dtype=np.float32)  # by code, as OpenCV looks it up
+_GAIN[[FREE, STANDING, MOVING]] = _FREE, _OCCUPIED, _OCCUPIED
+_KEPT: Final = np.zeros(256, dtype=np.float32)
+_KEPT[[NOTHING, FREE]] = _LOWEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,25 +132,21 @@ class EvidenceGrid:
             self._dynamic = _shifted(self._dynamic, dx, dy)
         self.corner = corner
 
-    def add(
-        self,
-        free: NDArray[np.bool_],
-        occupied: NDArray[np.bool_],
-        dynamic: NDArray[np.bool_],
-        hidden: NDArray[np.bool_],
-    ) -> None:
-        """Add one look: masks (rows, columns); where two are set, occupied counts before free.
+    def add(self, cells: NDArray[np.uint8]) -> None:
+        """Add one look, (rows, columns) of the codes above.
 
         What was free and now holds an obstacle, or is hidden behind one, is free no longer: the
-        obstacle may have moved there.
+        obstacle may have moved there. Neither is a cell beside an obstacle, whose place is
+        uncertain by a cell.
         """
-        beside = cv2.dilate(occupied.view(np.uint8), np.ones((3, 3), dtype=np.uint8))
-        free = free & (beside == 0)  # an obstacle's place is uncertain by a cell
-        self._log_odds[(self._log_odds < 0) & (occupied | hidden) & ~free] = 0
-        self._log_odds += np.float32(_FREE) * free + np.float32(_OCCUPIED) * occupied
+        occupied = cells >= STANDING
+        beside = cv2.dilate(occupied.view(np.uint8), _BESIDE).view(np.bool_)
+        codes = np.where(beside & ~occupied, np.uint8(HIDDEN), cells)
+        np.maximum(self._log_odds, cv2.LUT(codes, _KEPT), out=self._log_odds)
+        self._log_odds += cv2.LUT(codes, _GAIN)
         np.clip(self._log_odds, _LOWEST, _HIGHEST, out=self._log_odds)
-        self._dynamic &= ~(free | occupied)
-        self._dynamic |= dynamic
+        self._dynamic &= (codes == NOTHING) | (codes == HIDDEN)
+        self._dynamic |= codes == MOVING
 
     def snapshot(self, stamp_ns: int) -> GridSnapshot:
         """Return the grid as it stands at `stamp_ns`, without changing it."""

@@ -114,7 +114,7 @@ def fit_plane(points: NDArray[np.floating]) -> GroundPlane | None:
     Returns:
         The plane, or None where the points are few, lie on a line or the plane is a wall.
     """
-    points = points[:: max(1, len(points) // 2000)].astype(np.float64)
+    points = points[:: max(1, len(points) // 1000)].astype(np.float64)
     points = points[finite(points)]
     if len(points) < _FEWEST:
         return None
@@ -124,7 +124,7 @@ def fit_plane(points: NDArray[np.floating]) -> GroundPlane | None:
     if np.linalg.cond(design.T @ design) > 1e8:
         return None
     weights = np.ones(len(local))
-    for _ in range(5):
+    for _ in range(4):
         weighted = design * weights[:, None]
         normal = weighted.T @ design + 1e-6 * np.eye(3)
         solution = np.linalg.solve(normal, weighted.T @ local[:, 2])

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,9 @@ _FEW: Final = 25.0  # returns in a 64 px patch from which on an object counts as
 _FAR: Final = (20.0, 40.0)  # metres between which distance begins to ask for precision
 _JUMP: Final = 0.25  # spread of the ranges' logarithms that is a discontinuity
 _TILT: Final = 0.01  # metres per metre by which the ground may leave its plane
+_NARROW: Final = 5  # cells, eighths of a patch: what is narrower counts as thin
+_CLEAR: Final = 0.3  # by how much of its distance a thin thing stands before the background
+_ENOUGH: Final = 3.0  # cells of a patch that make it as thin as can be
 _SUPPORT: Final = 1.0  # returns: a single one may be dust
 
 
@@ -64,13 +68,8 @@ def project_scan(
     depth[index] = np.inf
     np.minimum.at(depth, index, z)
     nearest = above & (z == depth[index])
-
-    rows, cols = -(-camera.height // patch_size), -(-camera.width // patch_size)
-    patch = (v[nearest] // patch_size) * cols + u[nearest] // patch_size
-    weights = _weigh(patch, z[nearest], rows * cols, (patch_size / 64) ** 2)
-    return LidarView(
-        depth.reshape(camera.height, camera.width), weights.reshape(rows, cols), len(z)
-    )
+    weights = _weigh(u[nearest], v[nearest], z[nearest], camera, patch_size)
+    return LidarView(depth.reshape(camera.height, camera.width), weights, len(z))
 
 
 def _above_ground(points: NDArray[np.float32], T_base_lidar: Matrix) -> NDArray[np.bool_]:  # noqa: N803
@@ -85,19 +84,48 @@ def _above_ground(points: NDArray[np.float32], T_base_lidar: Matrix) -> NDArray[
 
 
 def _weigh(
-    patch: NDArray[np.int32], z: NDArray[np.float32], patches: int, area: float
+    u: NDArray[np.int32], v: NDArray[np.int32], z: NDArray[np.float32], camera: Camera, side: int
 ) -> NDArray[np.float32]:
-    """Weights of the patches from the returns above the ground that fall into them."""
-    log = np.log(z)
-    count = np.bincount(patch, minlength=patches)
+    """Weights (rows, cols) of patches of a side, from returns that stand on the ground."""
+    rows, cols = -(-camera.height // side), -(-camera.width // side)
+    patch, log = v // side * cols + u // side, np.log(z)
+    count = np.bincount(patch, minlength=rows * cols)
     many = np.maximum(count, 1)
-    mean = np.bincount(patch, log, minlength=patches) / many
-    spread = np.sqrt(np.maximum(np.bincount(patch, log * log, patches) / many - mean * mean, 0))
-    few = np.exp(-count / (_FEW * area))
-    jump = np.clip(spread / _JUMP, 0, 1)
-    far = np.clip((np.exp(mean) - _FAR[0]) / (_FAR[1] - _FAR[0]), 0, 1)
+    mean = np.bincount(patch, log, rows * cols) / many
+    spread = np.sqrt(np.maximum(np.bincount(patch, log * log, rows * cols) / many - mean**2, 0))
+
+    reasons = (
+        (0.9, np.exp(-count / (_FEW * (side / 64) ** 2))),
+        (0.5, np.clip(spread / _JUMP, 0, 1)),
+        (0.9, np.clip((np.exp(mean) - _FAR[0]) / (_FAR[1] - _FAR[0]), 0, 1)),
+        (0.8, _thin_share(u, v, log, camera, side)),
+    )
+    dull = np.prod([1 - share * np.asarray(reason) for share, reason in reasons], axis=0)
     support = 1 - np.exp(-count / _SUPPORT)
-    return (support * (1 - (1 - few) * (1 - jump) * (1 - far))).astype(np.float32)
+    weights: NDArray[np.float32] = (support * (1 - dull)).astype(np.float32)
+    return weights.reshape(rows, cols)
+
+
+def _thin_share(
+    u: NDArray[np.int32], v: NDArray[np.int32], log: NDArray[np.float32], camera: Camera, side: int
+) -> NDArray[np.float64]:
+    """How much of each patch, row-major, is narrow and stands clear of what is behind it.
+
+    In an image of the nearest ranges, coarse enough to have no holes between the beams, narrow near
+    things are what a horizontal closing fills: a black hat.
+    """
+    cell = max(side // 8, 4)
+    height, width = -(-camera.height // cell), -(-camera.width // cell)
+    near = np.full(height * width, np.log(FARTHEST), dtype=np.float32)
+    np.minimum.at(near, v // cell * width + u // cell, log)
+    kernel = np.ones((1, _NARROW), dtype=np.uint8)
+    clear = cv2.morphologyEx(near.reshape(height, width), cv2.MORPH_BLACKHAT, kernel)
+    row = ((np.arange(height) + 0.5) * cell / side).astype(np.int64)
+    column = ((np.arange(width) + 0.5) * cell / side).astype(np.int64)
+    rows, cols = -(-camera.height // side), -(-camera.width // side)
+    patch = np.minimum(row, rows - 1)[:, None] * cols + np.minimum(column, cols - 1)
+    cells = np.bincount(patch.ravel(), np.clip(clear / _CLEAR, 0, 1).ravel(), rows * cols)
+    return np.clip(cells / _ENOUGH, 0, 1)
 
 
 def _in_view(optical: NDArray[np.float32], camera: Camera) -> NDArray[np.intp]:

@@ -102,7 +102,7 @@ class OccupancyGrid:
             look.see(view, seen_pixels(view, level, ends, nearest, self.config))
             look.occupy(*contacts(view, ends, nearest, self.config))
         look.occupy(points[:, :2], kinds == role.DYNAMIC)
-        self._grid.add(look.free, look.occupied, look.dynamic, look.hidden)
+        self._grid.add(look.cells)
 
     def update_lidar(
         self,
@@ -126,9 +126,9 @@ class OccupancyGrid:
         source = move_points(np.array([origin], dtype=np.float32), T_grid_base)[0, :2]
         above = move_points(points[standing], T_grid_base)[:, :2]
         below = move_points(points[ground], T_grid_base)[:, :2]
-        look.free[:] = sweep(look, source, below, above, self.config.max_range)
+        look.cells[:] = sweep(look, source, below, above, self.config.max_range)
         look.occupy(above, np.zeros(len(above), dtype=np.bool_))
-        self._grid.add(look.free, look.occupied, look.dynamic, look.hidden)
+        self._grid.add(look.cells)
 
     def _begin(
         self, stamp_ns: int, position: NDArray[np.float64], heading: NDArray[np.float64]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-CONTEXT_SCALES = (0.5, 0.375, 0.25)
+CONTEXT_SCALES = (1.0, 0.5, 0.375, 0.25)
 """Scales of the context image; each maps a patch to a whole number of context cells."""
 
 
@@ -26,7 +26,7 @@ class NetworkConfig:
     halo: int = 8
     mixing_layers: int = 2
     mixing_pool: int = 3
-    context_pixels: int = 300_000
+    context_pixels: int = 310_000
 
     def __post_init__(self) -> None:
         if self.num_classes < 2:

@@ -58,12 +58,12 @@ class Lidar:
         triangle, distance = hits.triangle[hit], hits.t[hit]
         table = self._surfaces
         inner = interpolated(table.shape[triangle], hits.u[hit], hits.v[hit])
-        normals = inner[:, 2:]
-        cosine = np.abs(dot(normals, rays[hit])) / np.sqrt(dot(normals, normals))
+        normals = inner[2:]
+        cosine = np.abs(dot(normals, rays[hit].T)) / np.sqrt(dot(normals, normals))
         material = table.material[triangle]
         label = table.label[triangle]
         strip = np.flatnonzero(material == self._scene.ground)
-        label[strip] = table.texel(inner[strip, :2], material[strip])[:, GROUND_LABEL]
+        label[strip] = table.texel(inner[:2, strip], material[strip])[:, GROUND_LABEL]
         reflectance = np.minimum(table.tint[triangle].mean(axis=1) * self._gain[label] + 0.04, 1.2)
         signal = reflectance * (0.15 + 0.85 * cosine) * (45.0 / np.maximum(distance, 3.0)) ** 2
         certain = 1 - np.exp(-6.0 * signal)

@@ -75,17 +75,17 @@ class Light:
         return cls(sun, sunlight, zenith, horizon, bounce.astype(np.float32), haze, dome, grain, target)
 
     def sky(self, directions: Floats) -> Floats:
-        """Return the sky's radiance (N, 3) along unit directions (N, 3)."""
+        """Return the sky's radiance (3, N) along unit directions (3, N)."""
         rows, columns = self.dome.shape[:2]
-        azimuth = np.arctan2(directions[:, 1], directions[:, 0])
+        azimuth = np.arctan2(directions[1], directions[0])
         x = (azimuth * np.float32(columns / (2 * np.pi))) % columns
-        y = np.sqrt(np.clip(directions[:, 2], 0, 1)) * (rows - 1)
+        y = np.sqrt(np.clip(directions[2], 0, 1)) * (rows - 1)
         # cv2.remap wants maps of two dimensions whose sides fit 16 bits.
         width = 1024
         pad = -len(x) % width
         maps = [np.pad(m, (0, pad)).reshape(-1, width).astype(np.float32) for m in (x, y)]
         out: Floats = cv2.remap(self.dome, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return out.reshape(-1, 3)[: len(x)]
+        return out.reshape(-1, 3)[: len(x)].T
 
 
 def _dome(

@@ -18,7 +18,9 @@ Floats = NDArray[np.float32]
 SPARE = 150_000
 """Room for moving triangles behind the static ones in the tables of attributes."""
 AO_REACH = 2.5
-BAND = 20_000
+CURVE_STEPS, CURVE_TOP = 8192, 4.0
+NOISE_SIDE = 512
+BAND = 40_000
 """Pixels that are rendered together."""
 
 
@@ -77,15 +79,15 @@ class Surfaces:
         level: NDArray[np.int32] | int = 0,
         jitter: Floats | float = 0.0,
     ) -> NDArray[np.uint8]:
-        """Return the texels (N, 4) that hold the places uv (N, 2), shifted by `jitter` texels."""
+        """Return the texels (N, 4) that hold the places uv (2, N), shifted by `jitter` texels."""
         atlas = self._atlas
         row = material * LEVELS + level
         bits_w, bits_h = atlas.width_bits.reshape(-1)[row], atlas.height_bits.reshape(-1)[row]
         width, height = np.left_shift(1, bits_w), np.left_shift(1, bits_h)
-        place = uv * np.stack([width, height], -1).astype(np.float32) + np.float32(jitter)
+        place = uv * np.stack([width, height]).astype(np.float32) + np.float32(jitter)
         cell = np.floor(place).astype(np.int32)
-        index = atlas.offset.reshape(-1)[row] + (cell[:, 0] & (width - 1))
-        index += np.left_shift(cell[:, 1] & (height - 1), bits_w)
+        index = atlas.offset.reshape(-1)[row] + (cell[0] & (width - 1))
+        index += np.left_shift(cell[1] & (height - 1), bits_w)
         return atlas.data[index].view(np.uint8).reshape(-1, 4)
 
     def move(self, moving: Mesh | None) -> None:
@@ -97,14 +99,18 @@ class Surfaces:
 
 
 def dot(a: Floats, b: Floats) -> Floats:
-    return np.einsum("ij,ij->i", a, b)
+    """Return the scalar products (N,) of vectors (3, N) and (3, N) or (3,)."""
+    out: Floats = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+    return out
 
 
 def interpolated(corners: Floats, u: Floats, v: Floats) -> Floats:
-    """Return values (N, C) inside triangles from those at their corners (N, 3, C)."""
-    inner: Floats = corners[:, 0] * (1 - u - v)[:, None]
-    inner += corners[:, 1] * u[:, None]
-    inner += corners[:, 2] * v[:, None]
+    """Return values (C, N) inside triangles from those at their corners (N, 3, C)."""
+    planes = np.ascontiguousarray(corners.reshape(len(corners), -1).T)
+    count = corners.shape[2]
+    inner: Floats = planes[:count] * (1 - u - v)
+    inner += planes[count : 2 * count] * u
+    inner += planes[2 * count :] * v
     return inner
 
 
@@ -122,8 +128,8 @@ class _Buffers:
     @classmethod
     def of(cls, h: int, w: int, sky: int) -> "_Buffers":
         return cls(
-            direct=np.zeros((h * w, 3), np.float32),
-            ambient=np.zeros((h * w, 3), np.float32),
+            direct=np.zeros((3, h * w), np.float32),
+            ambient=np.zeros((3, h * w), np.float32),
             open=np.ones(((h + 1) // 2, (w + 1) // 2), np.float32),
             mask=np.full(h * w, sky, np.uint8),
             depth=np.zeros(h * w, np.float32),
@@ -137,12 +143,25 @@ class Renderer:
     def __init__(self, scene: Scene, camera: Camera, caster: Caster, surfaces: Surfaces) -> None:
         self._scene, self._camera = scene, camera
         self._caster, self._surfaces = caster, surfaces
-        self._rays = camera.rays().reshape(-1, 3).astype(np.float32)
+        self._rays = np.ascontiguousarray(camera.rays().reshape(-1, 3).T, np.float32)
         self._length = np.sqrt(dot(self._rays, self._rays))
         h, w = camera.height, camera.width
         y, x = np.mgrid[:h, :w].astype(np.float32)
         radius = np.hypot((x - w / 2) / w, (y - h / 2) / w)
-        self._vignette = (1 - 0.55 * radius**2).astype(np.float32)[..., None]
+        self._vignette = (1 - 0.55 * radius**2).astype(np.float32)
+        linear = np.arange(CURVE_STEPS, dtype=np.float32) * np.float32(CURVE_TOP / CURVE_STEPS)
+        # Hable's filmic curve: a toe for deep shadows, a shoulder for the sky.
+        a, b, c, d, e, f = 0.22, 0.30, 0.10, 0.20, 0.01, 0.30
+
+        def filmic(x: Floats | float) -> Floats:
+            return np.asarray((x * (a * x + c * b) + d * e) / (x * (a * x + b) + d * f) - e / f)
+
+        toned = filmic(2.2 * linear) / filmic(2.2 * CURVE_TOP * 0.6)
+        self._curve = (255 * np.clip(toned, 0, 1) ** (1 / 2.2)).astype(np.float32)
+        tile = np.random.default_rng(1).standard_normal(
+            (h + NOISE_SIDE // 2, w + NOISE_SIDE // 2, 3), np.float32
+        )
+        self._grain = tile
         # Sixteen directions that tile the image: averaging 4 x 4 pixels averages all of them.
         k = np.arange(16) + 0.5
         z, turn = 1 - k / 8, k * np.pi * (3 - np.sqrt(5))
@@ -172,9 +191,9 @@ class Renderer:
             self._band(pose, first, last, part, out, rng)
         # Averaged over 4 x 4 samples: all sixteen directions once.
         open_ = cv2.resize(cv2.blur(out.open, (4, 4)), (w, h), interpolation=cv2.INTER_LINEAR)
-        picture = out.direct.reshape(h, w, 3)
-        picture += out.ambient.reshape(h, w, 3) * open_[..., None]
-        image = self._develop(picture, rng)
+        np.multiply(out.ambient, open_.reshape(-1), out=out.ambient)
+        np.add(out.direct, out.ambient, out=out.direct)
+        image = self._develop(cv2.merge(list(out.direct.reshape(3, h, w))), rng)
         size = (h, w)
         return Shot(image, out.mask.reshape(size), out.depth.reshape(size), out.instance.reshape(size))
 
@@ -188,22 +207,23 @@ class Renderer:
         rng: np.random.Generator,
     ) -> None:
         """Render the pixels from `first` to `last`: rows few enough for the processor's cache."""
-        rays = self._rays[first:last] @ pose[:3, :3].astype(np.float32).T
+        rays = pose[:3, :3].astype(np.float32) @ self._rays[:, first:last]
         origin = pose[:3, 3].astype(np.float32)
-        hits = self._caster.first(np.broadcast_to(origin, rays.shape).copy(), rays, where)
+        count = last - first
+        hits = self._caster.first(np.tile(origin, (count, 1)), np.ascontiguousarray(rays.T), where)
         seen = np.flatnonzero(hits.triangle >= 0)
         missed = np.flatnonzero(hits.triangle < 0)
         length = self._length[first:last]
         if len(missed):
-            sky = rays[missed] / length[missed][:, None]
-            out.direct[first + missed] = self._scene.light.sky(sky)
+            sky = rays[:, missed] / length[missed]
+            out.direct[:, first + missed] = self._scene.light.sky(sky)
         if not len(seen):
             return
         pixel, triangle, t = first + seen, hits.triangle[seen], hits.t[seen]
         out.depth[pixel] = t
         out.instance[pixel] = self._surfaces.instance[triangle]
         distance = t * length[seen]
-        directions = rays[seen] / length[seen][:, None]
+        directions = rays[:, seen] / length[seen]
         inner = interpolated(self._surfaces.shape[triangle], hits.u[seen], hits.v[seen])
         self._shade(origin, directions, distance, t, inner, triangle, pixel, out, rng)
 
@@ -221,38 +241,40 @@ class Renderer:
     ) -> None:
         """Write light and class ids of the pixels that see something."""
         table, light, atlas = self._surfaces, self._scene.light, self._scene.atlas
-        normals = np.ascontiguousarray(inner[:, 2:])
-        normals /= np.sqrt(dot(normals, normals))[:, None]
+        normals = inner[2:]
+        normals /= np.sqrt(dot(normals, normals))
         facing = -dot(normals, directions)
         material = table.material[triangle]
-        albedo, painted = self._texture(inner[:, :2], material, triangle, t, facing, rng)
-        albedo *= table.tint[triangle]
+        albedo, painted = self._texture(inner[:2], material, triangle, t, facing, rng)
+        albedo *= table.tint[triangle].T
         out.mask[pixel] = np.where(painted != VOID, painted, table.label[triangle])
 
-        lift = (0.004 + 0.0004 * distance)[:, None]
-        starts = origin + directions * (distance[:, None] - lift) + normals * lift
+        lift = 0.004 + np.float32(0.0004) * distance
+        starts = directions * (distance - lift) + normals * lift
+        starts = np.ascontiguousarray((starts + origin[:, None]).T)
         soft = atlas.diffuse[material]
-        sunny = np.maximum((normals @ light.sun) * (1 - soft) + soft, 0.0)
+        sunny = np.maximum(dot(normals, light.sun) * (1 - soft) + soft, 0.0)
         if light.sunlight.any():
             lit = np.flatnonzero(sunny > 0.01)
             spread = light.sun + rng.standard_normal((len(lit), 3), np.float32) * np.float32(0.006)
             sunny[lit[self._caster.blocked(starts[lit], spread)]] = 0.0
         self._probe(starts, normals, pixel, out)
-        up = (0.5 + 0.5 * normals[:, 2])[:, None]
-        ambient = albedo * (light.bounce + (light.dome_mean - light.bounce) * up)
-        direct = albedo * (light.sunlight * sunny[:, None] + (3 * atlas.glow[material])[:, None])
+        up = 0.5 + 0.5 * normals[2]
+        above, below = light.dome_mean[:, None], light.bounce[:, None]
+        ambient = albedo * (below + (above - below) * up)
+        direct = albedo * (light.sunlight[:, None] * sunny + 3 * atlas.glow[material])
         gloss = atlas.gloss[material]
         shiny = np.flatnonzero(gloss > 0)
         if len(shiny):
             share, mirrored = self._mirror(
-                directions[shiny], normals[shiny], gloss[shiny], facing[shiny], sunny[shiny]
+                directions[:, shiny], normals[:, shiny], gloss[shiny], facing[shiny], sunny[shiny]
             )
-            keep = (1 - 0.4 * share)[:, None]
-            direct[shiny] = direct[shiny] * keep + mirrored * share[:, None]
-            ambient[shiny] *= keep
-        clear = np.exp(distance * np.float32(-1 / light.haze))[:, None]
-        out.direct[pixel] = direct * clear + light.horizon * (1 - clear)
-        out.ambient[pixel] = ambient * clear
+            keep = 1 - 0.4 * share
+            direct[:, shiny] = direct[:, shiny] * keep + mirrored * share
+            ambient[:, shiny] *= keep
+        clear = np.exp(distance * np.float32(-1 / light.haze))
+        out.direct[:, pixel] = direct * clear + light.horizon[:, None] * (1 - clear)
+        out.ambient[:, pixel] = ambient * clear
 
     def _texture(
         self,
@@ -263,7 +285,7 @@ class Renderer:
         facing: Floats,
         rng: np.random.Generator,
     ) -> tuple[Floats, NDArray[np.uint8]]:
-        """Return linear colours (N, 3) and the exact class ids (N,) painted there (255 for none).
+        """Return linear colours (3, N) and the exact class ids (N,) painted there (255 for none).
 
         One texel of the mip level is drawn at random around the place: bilinear on average.
         """
@@ -271,14 +293,14 @@ class Renderer:
         pixel /= np.sqrt(np.clip(np.abs(facing), 0.03, 1))
         wanted = np.log2(np.maximum(pixel * self._surfaces.density[triangle], 1e-3))
         level = np.clip(np.rint(wanted), 0, LEVELS - 1).astype(np.int32)
-        jitter = rng.random((len(uv), 2), np.float32)
+        jitter = rng.random(uv.shape, np.float32)
         jitter -= np.float32(0.5)
         colour = self._surfaces.texel(uv, material, level, jitter)
-        linear = colour[:, :3] * np.float32(1 / 255)
+        linear = colour[:, :3].T * np.float32(1 / 255)
         linear *= linear
-        painted = np.full(len(uv), VOID, np.uint8)
+        painted = np.full(len(material), VOID, np.uint8)
         strip = np.flatnonzero(material == self._scene.ground)
-        painted[strip] = self._surfaces.texel(uv[strip], material[strip])[:, GROUND_LABEL]
+        painted[strip] = self._surfaces.texel(uv[:, strip], material[strip])[:, GROUND_LABEL]
         return linear, painted
 
     def _probe(self, starts: Floats, normals: Floats, pixel: NDArray[np.intp], out: "_Buffers") -> None:
@@ -286,7 +308,7 @@ class Renderer:
         y, x = np.divmod(pixel, self._camera.width)
         chosen = np.flatnonzero(((y | x) & 1) == 0)
         cy, cx = y[chosen] // 2, x[chosen] // 2
-        toward = normals[chosen] + self._ball[(cy % 4) * 4 + cx % 4]
+        toward = normals[:, chosen].T + self._ball[(cy % 4) * 4 + cx % 4]
         toward *= np.float32(AO_REACH)
         blocked = self._caster.blocked(starts[chosen], toward, np.ones(len(chosen), np.float32))
         out.open[cy, cx] = np.where(blocked, np.float32(0.1), np.float32(1.0))
@@ -294,17 +316,17 @@ class Renderer:
     def _mirror(
         self, directions: Floats, normals: Floats, gloss: Floats, facing: Floats, sunny: Floats
     ) -> tuple[Floats, Floats]:
-        """Return the share (N,) and the light (N, 3) that glossy surfaces mirror."""
+        """Return the share (N,) and the light (3, N) that glossy surfaces mirror."""
         light = self._scene.light
         cosine = np.clip(facing, 0, 1)
-        away = directions + 2 * cosine[:, None] * normals
+        away = directions + 2 * cosine * normals
         share = gloss * (0.12 + 0.88 * (1 - cosine) ** 3)
         # In a street what lies low is mostly houses, not sky.
-        low = np.float32(0.25) * light.bounce + np.float32(0.05)
-        above = np.clip(away[:, 2:] * 2.5 - 0.5, 0, 1)
+        low = (np.float32(0.25) * light.bounce + np.float32(0.05))[:, None]
+        above = np.clip(away[2] * 2.5 - 0.5, 0, 1)
         mirrored = light.sky(away) * above + low * (1 - above)
-        glint = np.clip(away @ light.sun, 0, 1) ** 160 * (sunny > 0)
-        mirrored += light.sunlight * (3 * glint)[:, None]
+        glint = np.clip(dot(away, light.sun), 0, 1) ** 160 * (sunny > 0)
+        mirrored += light.sunlight[:, None] * (3 * glint)
         return share, mirrored
 
     def _develop(self, picture: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -313,10 +335,13 @@ class Renderer:
         picture = cv2.GaussianBlur(np.minimum(picture, 4.0), (3, 3), 0.6)
         bright = float(np.mean(np.sqrt(picture[::8, ::8, 1])))
         exposure = (np.sqrt(light.target) / max(bright, 1e-3)) ** 1.4
-        exposed = picture * (self._vignette * np.float32(exposure))
-        # Reinhard's curve with a white point, then the square root as display gamma.
-        toned = exposed * (1 + exposed * np.float32(0.16)) / (1 + exposed)
-        display = cv2.sqrt(np.ascontiguousarray(toned * np.float32(1.18)))
-        grain = rng.standard_normal(display.shape, np.float32)
-        display = display * 255 + grain * (np.float32(light.noise) * (1.25 - display))
-        return np.clip(display, 0, 255).astype(np.uint8)
+        gain = self._vignette * np.float32(exposure)
+        # A filmic curve as a table: linear light to display values, gamma included.
+        index = cv2.multiply(picture, cv2.merge([gain] * 3), scale=CURVE_STEPS / CURVE_TOP)
+        index = np.minimum(index, CURVE_STEPS - 1).astype(np.int16)
+        display = self._curve[index]
+        # The noise of one tile, shifted anew for each picture.
+        rows, columns = rng.integers(0, NOISE_SIDE // 2, 2)
+        grain = self._grain[rows : rows + display.shape[0], columns : columns + display.shape[1]]
+        display = cv2.scaleAdd(grain, light.noise, display)
+        return cv2.convertScaleAbs(np.maximum(display, 0, out=display))

@@ -21,7 +21,7 @@ from pdn_ros.training.config import DataConfig
 Pairs = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: Fabric moves the fields to its device in place
 class Batch:
     """A step's images.
 

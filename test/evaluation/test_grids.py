@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pdn_ros.evaluation.grids import Grid, GridTally, Sector, first_obstacles, in_sight, planar
+from pdn_ros.evaluation.grids import Grid, GridTally, Sector, planar
 from pdn_ros.geometry.camera import Camera
 
 AHEAD = Sector(np.array([0.0, 0.0]), -0.4, 0.8, 9.0)
@@ -27,23 +27,6 @@ def test_values_are_read_by_their_cell_and_unknown_outside() -> None:
     assert cells.at(np.array([[-0.01, 0.0], [10.0, 0.0], [0.0, 5.0]])).tolist() == [-1, -1, -1]
     assert cells.covers(np.array([[0.0, -5.0], [10.0, 0.0]])).tolist() == [True, False]
     assert cells.centers()[0, 1].tolist() == [0.75, -4.75]
-
-
-def test_first_obstacle_is_where_the_ray_meets_the_wall() -> None:
-    ranges = first_obstacles(grid(wall()), AHEAD)
-    bearings = AHEAD.bearings()
-    # The wall's near face is the line x = 5: range 5 / cos(bearing), found in steps of a half cell.
-    assert np.abs(ranges - 5.0 / np.cos(bearings)).max() <= 0.25
-    assert np.isinf(first_obstacles(grid(np.zeros((20, 20))), AHEAD)).all()
-
-
-def test_only_what_lies_before_the_first_obstacle_is_in_sight() -> None:
-    truth = grid(wall())
-    seen = in_sight(truth, AHEAD)
-    row = 10  # y = 0.25
-    assert seen[row, 1:11].all()
-    assert not seen[row, 13:].any()
-    assert not seen[0, :8].any()  # y = -4.75 at x < 4: beyond the field of view
 
 
 def test_the_sector_is_the_cameras_field_of_view() -> None:
@@ -79,29 +62,42 @@ def test_a_perfect_grid_in_another_frame_scores_one() -> None:
 
 
 def test_a_wall_called_free_is_false_free_and_what_is_hidden_does_not_count() -> None:
-    truth = grid(wall())
+    data = wall()
+    data[:, 12] = 75  # a second wall, hidden behind the first
+    data[:, 11] = data[:, 13:] = -1
+    truth = grid(data)
     said = wall()
     said[10:, 10] = 0  # the half with y > 0 is called free
-    said[:, 14:] = 100  # nonsense behind the wall
+    said[:, 12] = 0
     tally = GridTally()
     tally.add(grid(said), truth, np.eye(4), AHEAD)
-    seen = in_sight(truth, AHEAD)[:, 10]
-    assert tally.figures().false_free == pytest.approx(seen[10:].sum() / seen.sum())
+    # At x = 5.25 the sector of +-0.4 rad reaches to |y| = 2.22: centres at +-0.25 ... +-1.75.
+    assert tally.figures().false_free == 0.5
+    assert tally.scores.obstacles.tolist() == [4, 8]
+
+
+def test_unknown_counts_apart_from_the_iou() -> None:
+    truth = grid(wall())
+    said = wall()
+    said[:, :4] = -1
+    tally = GridTally()
+    tally.add(grid(said), truth, np.eye(4), AHEAD)
+    assert tally.figures().free_iou == 1.0
+    in_sector = AHEAD.contains(truth.centers())
+    assert tally.figures().unknown_share == in_sector[:, :4].sum() / in_sector.sum()
 
 
 def test_nothing_scored_is_nan() -> None:
     assert np.isnan(GridTally().figures().free_iou)
 
 
-@given(st.floats(-np.pi, np.pi), st.floats(0.1, 3.0), st.floats(0.5, 30.0), st.floats(-0.49, 0.49))
-def test_points_of_the_sector_are_found_in_it(
+@given(st.floats(-np.pi, np.pi), st.floats(0.1, 6.0), st.floats(0.5, 30.0), st.floats(-0.49, 0.49))
+def test_a_sector_contains_its_points_alone(
     start: float, width: float, reach: float, where: float
 ) -> None:
     sector = Sector(np.array([3.0, -2.0]), start, width, 40.0)
     bearing = start + (0.5 + where) * width
     point = sector.apex + reach * np.array([np.cos(bearing), np.sin(bearing)])
-    ranges, index, inside = sector.locate(point)
-    assert inside
-    assert ranges == pytest.approx(reach)
-    step = width / len(sector.bearings())
-    assert abs(sector.bearings()[index] - bearing) <= 0.51 * step
+    assert sector.contains(point)
+    assert not sector.contains(2 * sector.apex - point) or width > np.pi
+    assert not sector.contains(sector.apex + (point - sector.apex) * 41.0 / reach)

@@ -185,6 +185,34 @@ def test_what_left_becomes_free():
     assert is_free(cell(grid.snapshot(16), 12.05, 0))
 
 
+def test_what_moved_in_is_not_free_from_the_first_look():
+    """However often the place was seen free; and what it hides now is unknown, not remembered."""
+    grid = OccupancyGrid()
+    for i in range(10):
+        look(grid, World(), stamp=i)
+    assert is_free(cell(grid.snapshot(10), 20, 0))
+    look(grid, World((Box((12.03, 16), (-1, 1), 1.5, roles.DYNAMIC),)), stamp=10)
+    found = grid.snapshot(10)
+    assert cell(found, 12.05, 0) == 100
+    assert not any(is_free(cell(found, x, 0)) for x in np.arange(11.85, 30, 0.1))
+    assert is_free(cell(found, 20, 6))
+
+
+def test_the_ground_seen_below_a_body_is_not_free():
+    """A car from the side: four wheels, and a body 0.3 m above the ground between them."""
+    wheels = [
+        Box((x, x + 0.6), (y, y + 0.25), 0.6, roles.DYNAMIC) for x in (12, 13.2) for y in (-2, 1.7)
+    ]
+    body = Box((12, 13.8), (-2, 2), 1.1, roles.DYNAMIC, bottom=0.3)
+    grid = OccupancyGrid()
+    look(grid, World((*wheels, body)))
+    found = grid.snapshot(0)
+    for y in np.arange(-1.95, 2, 0.1):
+        assert not any(is_free(cell(found, x, y)) for x in np.arange(12.05, 14, 0.1))
+        assert is_free(cell(found, 11, y))
+    assert cell(found, 12.05, 0) == 100
+
+
 def test_uncertain_pixels_say_nothing():
     grid = OccupancyGrid()
     confidence = np.full((188, 621), 255, dtype=np.uint8)

@@ -9,16 +9,16 @@ import pytest
 pytest.importorskip("rclpy", exc_type=ImportError)
 pytestmark = pytest.mark.ros
 
-from conftest import wait_for  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from geometry_msgs.msg import TransformStamped  # noqa: E402
+from pdn_ros.msg import PatchPrior  # noqa: E402
+from processes import wait_for  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from pdn_ros.geometry.camera import Camera  # noqa: E402
 from pdn_ros.geometry.lidar import project_scan  # noqa: E402
-from pdn_ros.msg import PatchPrior  # noqa: E402
 from pdn_ros.ros import cdr  # noqa: E402
 from pdn_ros.ros.cdr import Header  # noqa: E402
 from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
@@ -44,7 +44,9 @@ def scan() -> np.ndarray:
 
 def cloud(points: np.ndarray, stamp_ns: int, frame: str = "lidar") -> PointCloud2:
     message = PointCloud2(height=1, width=len(points), point_step=12, row_step=12 * len(points))
-    message.fields = [PointField(name=n, offset=4 * i, datatype=7, count=1) for i, n in enumerate("xyz")]
+    message.fields = [
+        PointField(name=n, offset=4 * i, datatype=7, count=1) for i, n in enumerate("xyz")
+    ]
     message.header.frame_id = frame
     message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
     message.data.frombytes(points.tobytes())
@@ -166,7 +168,9 @@ def test_overlay_takes_images_only_while_it_is_looked_at(lidar):
     wait_for(images.get_subscription_count, 10, "the image's subscriber")
     stamp_ns = time.time_ns()
     lidar.info(stamp_ns)
-    images.publish(cdr.write_bgr8(Header(stamp_ns, FRAME), np.full((HEIGHT, WIDTH, 3), 90, np.uint8)))
+    images.publish(
+        cdr.write_bgr8(Header(stamp_ns, FRAME), np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+    )
     time.sleep(0.2)
     lidar.ask(scan(), stamp_ns)
     overlay = lidar.wait("/lidar_projection/overlay", stamp_ns)

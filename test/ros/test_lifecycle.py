@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("rclpy", exc_type=ImportError)
 pytestmark = pytest.mark.ros
 
-from conftest import wait_for  # noqa: E402
+from processes import wait_for  # noqa: E402
 
 from pdn_ros.ros import cdr  # noqa: E402
 from pdn_ros.ros.cdr import Header  # noqa: E402
@@ -85,7 +85,11 @@ def test_unknown_arguments_are_one_line(start_node):
 
     code = "import sys; from pdn_ros.ros.lidar_projection_node import main; sys.exit(main())"
     done = subprocess.run(
-        [sys.executable, "-c", code, "--nonsense"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, "--nonsense"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
@@ -94,7 +98,9 @@ def test_unknown_arguments_are_one_line(start_node):
 
 def test_missing_weights_are_one_line(probe, start_node):
     pytest.importorskip("torch")
-    with start_node("perception", "-p", "weights:=/nowhere/x.safetensors", "-r", "__node:=lost") as process:
+    with start_node(
+        "perception", "-p", "weights:=/nowhere/x.safetensors", "-r", "__node:=lost"
+    ) as process:
         wait_for(lambda: "/nowhere/x.safetensors" in process.output(), 90, "the reason")
         assert probe.state("lost") == "unconfigured"
         assert "Traceback" not in process.output()
@@ -112,7 +118,9 @@ def test_signal_with_a_frame_in_work(probe, start_node):
     pytest.importorskip("torch")
     from sensor_msgs.msg import Image
 
-    with start_node("perception", "-p", "backend:=torch", "-p", "mode:=dense", "-r", "__node:=busy") as process:
+    with start_node(
+        "perception", "-p", "backend:=torch", "-p", "mode:=dense", "-r", "__node:=busy"
+    ) as process:
         wait_for(lambda: probe.state("busy") == "active", 90, "active")
         probe.listen(Image, "/busy/mask", RELIABLE)
         images = probe.publisher(Image, "/image", SENSOR)

@@ -19,7 +19,8 @@ from pdn_ros.ros.parameters import (  # noqa: E402
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
-CONTRACT = """weights classes device backend mode budget threshold deadline_ms image_transport image_qos
+CONTRACT = """
+weights classes device backend mode budget threshold deadline_ms image_transport image_qos
 lidar.weight lidar.max_age_ms grid.frame grid.size_m grid.resolution grid.max_range grid.decay_s
 grid.free_threshold grid.occupied_threshold grid.rate costmap.width mask_encoding lazy autostart"""
 

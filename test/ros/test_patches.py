@@ -9,10 +9,10 @@ pytest.importorskip("rclpy", exc_type=ImportError)
 pytest.importorskip("torch")
 pytestmark = pytest.mark.ros
 
+from pdn_ros.msg import Patch, PatchArray, PatchPrior  # noqa: E402
 from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
 
 from pdn_ros.inference import Result  # noqa: E402
-from pdn_ros.msg import Patch, PatchArray, PatchPrior  # noqa: E402
 from pdn_ros.network import Times  # noqa: E402
 from pdn_ros.ros.cdr import Header  # noqa: E402
 from pdn_ros.ros.patches import Prior, read_prior, reasons, write_patches, write_prior  # noqa: E402

@@ -12,10 +12,12 @@ pytest.importorskip("rclpy", exc_type=ImportError)
 pytest.importorskip("torch")
 pytestmark = pytest.mark.ros
 
-from conftest import wait_for  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from geometry_msgs.msg import TransformStamped  # noqa: E402
 from nav_msgs.msg import OccupancyGrid  # noqa: E402
+from pdn_ros.msg import LabelInfo as ClassesMessage  # noqa: E402
+from pdn_ros.msg import Patch, PatchArray, PatchPrior  # noqa: E402
+from processes import wait_for  # noqa: E402
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy  # noqa: E402
 from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
 from rosgraph_msgs.msg import Clock  # noqa: E402
@@ -28,8 +30,6 @@ from visualization_msgs.msg import MarkerArray  # noqa: E402
 
 from pdn_ros import PatchDriveNet  # noqa: E402
 from pdn_ros.classes import load_classes  # noqa: E402
-from pdn_ros.msg import LabelInfo as ClassesMessage  # noqa: E402
-from pdn_ros.msg import Patch, PatchArray, PatchPrior  # noqa: E402
 from pdn_ros.ros import cdr, rle  # noqa: E402
 from pdn_ros.ros.cdr import Header  # noqa: E402
 from pdn_ros.ros.patches import Prior, write_prior  # noqa: E402
@@ -99,7 +99,9 @@ class Drive:
         self.tf.publish(TFMessage(transforms=[moving("odom", "base_link", stamp_ns, x=12.34)]))
         self.images.publish(cdr.write_bgr8(Header(stamp_ns, FRAME), image))
 
-    def ask(self, *names: str, image: np.ndarray | None = None, before=lambda stamp_ns: None) -> Any:
+    def ask(
+        self, *names: str, image: np.ndarray | None = None, before=lambda stamp_ns: None
+    ) -> Any:
         """Send images until one of them came out on every topic; return those messages."""
         for name in names:
             kind, qos = TOPICS[name]
@@ -112,7 +114,9 @@ class Drive:
 
             def found(stamp_ns: int = stamp_ns) -> dict[str, Any] | None:
                 hits = {
-                    name: [m for m in self.probe.got[f"/perception/{name}"] if stamp_of(m) == stamp_ns]
+                    name: [
+                        m for m in self.probe.got[f"/perception/{name}"] if stamp_of(m) == stamp_ns
+                    ]
                     for name in names
                 }
                 return {n: h[0] for n, h in hits.items()} if all(hits.values()) else None
@@ -120,7 +124,9 @@ class Drive:
             try:
                 hits = wait_for(found, 4.0, "outputs")
                 return SimpleNamespace(
-                    stamp_ns=stamp_ns, image=image, **{n.replace("/", "_"): m for n, m in hits.items()}
+                    stamp_ns=stamp_ns,
+                    image=image,
+                    **{n.replace("/", "_"): m for n, m in hits.items()},
                 )
             except TimeoutError:
                 continue
@@ -150,8 +156,10 @@ def drive(probe, start_node):
 def network():
     import torch
 
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    return PatchDriveNet.load()
+    yield PatchDriveNet.load()
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +168,12 @@ def everything(drive):
 
 
 def test_masks_have_the_images_header_and_size(everything):
-    for message in (everything.mask, everything.confidence, everything.overlay, everything.saliency):
+    for message in (
+        everything.mask,
+        everything.confidence,
+        everything.overlay,
+        everything.saliency,
+    ):
         assert (message.width, message.height) == (WIDTH, HEIGHT)
         assert message.header.frame_id == FRAME
         assert stamp_of(message) == everything.stamp_ns
@@ -216,7 +229,8 @@ def test_costmap_outputs_are_aligned(everything):
     assert cloud.header == mask.header == confidence.header
     assert cloud.header.frame_id == FRAME
     np.testing.assert_array_equal(
-        pixels(mask), cv2.resize(pixels(everything.mask), (400, 300), interpolation=cv2.INTER_NEAREST)
+        pixels(mask),
+        cv2.resize(pixels(everything.mask), (400, 300), interpolation=cv2.INTER_NEAREST),
     )
     points = np.frombuffer(cloud.data, np.float32).reshape(300, 400, 3)
     seen = np.isfinite(points).all(axis=2)
@@ -248,7 +262,11 @@ def test_grid_obeys_static_layer(everything):
 def test_late_listeners_get_grid_and_classes(drive, everything):
     probe = drive.probe
     probe.unlisten("/perception/occupancy")
-    for kind, name in ((OccupancyGrid, "occupancy"), (LabelInfo, "label_info"), (ClassesMessage, "classes")):
+    for kind, name in (
+        (OccupancyGrid, "occupancy"),
+        (LabelInfo, "label_info"),
+        (ClassesMessage, "classes"),
+    ):
         topic = f"/perception/{name}"
         probe.listen(kind, topic, LATCHED)
         wait_for(lambda topic=topic: probe.got[topic], 10, topic)
@@ -279,7 +297,10 @@ def test_debug_times(drive):
         drive.probe.listen(Float32, f"/perception/debug/{name}", RELIABLE)
     drive.ask("mask")
     got = drive.probe.got
-    times = got["/perception/debug/processing_time_ms"], got["/perception/debug/pipeline_latency_ms"]
+    times = (
+        got["/perception/debug/processing_time_ms"],
+        got["/perception/debug/pipeline_latency_ms"],
+    )
     wait_for(lambda: all(times), 5, "times")
     assert 0 < times[0][-1].data <= times[1][-1].data < 10_000
 
@@ -301,13 +322,17 @@ def send_prior(drive, stamp_ns: int, *, width: int = WIDTH, size: int = 128) -> 
     publisher = drive.probe.publisher(PatchPrior, "/lidar_prior", RELIABLE)
     weights = np.zeros((-(-HEIGHT // size), -(-width // size)), np.float32)
     weights[0, 1] = 1
-    publisher.publish(write_prior(Prior(Header(stamp_ns, FRAME), (width, HEIGHT), size, weights, 9)))
+    publisher.publish(
+        write_prior(Prior(Header(stamp_ns, FRAME), (width, HEIGHT), size, weights, 9))
+    )
     time.sleep(0.1)
 
 
 def test_a_fresh_prior_takes_part(drive):
     size = drive.ask("patches").patches.patch_size
-    done = drive.ask("patches", before=lambda stamp: send_prior(drive, stamp - 50_000_000, size=size))
+    done = drive.ask(
+        "patches", before=lambda stamp: send_prior(drive, stamp - 50_000_000, size=size)
+    )
     patches = done.patches.patches
     assert [p.prior for p in patches] == [0, 1] + [0] * (len(patches) - 2)
     # config: lidar.weight 0.5

@@ -9,7 +9,9 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pdn_ros.errors import InputError
 from pdn_ros.ros import rle
 
-masks = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3))
+masks = arrays(
+    np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3)
+)
 
 
 def test_runs_by_hand():

@@ -1,0 +1,82 @@
+import math
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", exc_type=ImportError)
+pytestmark = pytest.mark.ros
+
+from geometry_msgs.msg import TransformStamped  # noqa: E402
+from processes import wait_for  # noqa: E402
+from tf2_msgs.msg import TFMessage  # noqa: E402
+
+from pdn_ros.ros.qos import LATCHED  # noqa: E402
+from pdn_ros.ros.transforms import BufferedTransforms, lookup_soon  # noqa: E402
+
+SECOND = 10**9
+
+
+def transform(parent, child, seconds, x=0.0, yaw=0.0, w=None) -> TransformStamped:
+    one = TransformStamped(child_frame_id=child)
+    one.header.frame_id = parent
+    one.header.stamp.sec = seconds
+    one.transform.translation.x = x
+    one.transform.rotation.z = math.sin(yaw / 2)
+    one.transform.rotation.w = math.cos(yaw / 2) if w is None else w
+    return one
+
+
+@pytest.fixture(scope="module")
+def tf(probe):
+    transforms = BufferedTransforms(probe.node)
+    moving = probe.publisher(TFMessage, "/tf", 100)
+    fixed = probe.publisher(TFMessage, "/tf_static", LATCHED)
+
+    def send(*messages, static=False):
+        (fixed if static else moving).publish(TFMessage(transforms=list(messages)))
+
+    yield transforms, send
+    transforms.close()
+
+
+def test_lookup_at_the_stamp(tf):
+    transforms, send = tf
+    send(transform("base_link", "camera", 0, x=0.5), static=True)
+    send(transform("odom", "base_link", 10, x=1.0), transform("odom", "base_link", 11, x=3.0))
+    wait_for(lambda: transforms.connected("odom", "camera"), 10, "transforms")
+    found = lookup_soon(transforms, "odom", "camera", 10 * SECOND + SECOND // 4)
+    np.testing.assert_allclose(found[:3, 3], [2.0, 0, 0])
+    np.testing.assert_allclose(transforms.lookup("camera", "camera", 0), np.eye(4))
+
+
+def test_what_tf_does_not_say(tf):
+    transforms, _ = tf
+    assert not transforms.connected("odom", "map")
+    with pytest.raises(LookupError, match="map"):
+        lookup_soon(transforms, "map", "odom", 10 * SECOND)
+    with pytest.raises(LookupError, match=r"known from 10\.000 to 11\.000"):
+        lookup_soon(transforms, "odom", "base_link", 20 * SECOND)
+
+
+def test_a_bad_quaternion_is_ignored(tf):
+    transforms, send = tf
+    send(transform("odom", "broken", 10, w=math.nan), transform("odom", "fine", 10))
+    wait_for(lambda: transforms.connected("odom", "fine"), 10, "the good one")
+    assert not transforms.connected("odom", "broken")
+
+
+def test_a_recording_that_starts_again(tf):
+    transforms, send = tf
+    send(transform("odom", "base_link", 2, x=7.0))
+
+    def new():
+        try:
+            return transforms.lookup("odom", "base_link", 2 * SECOND)
+        except LookupError:
+            return None
+
+    assert wait_for(lambda: new() is not None, 10, "the new start")
+    np.testing.assert_allclose(new()[:3, 3], [7.0, 0, 0])
+    with pytest.raises(LookupError):
+        transforms.lookup("odom", "base_link", 10 * SECOND)
+    assert transforms.connected("base_link", "camera")  # static transforms stay
