@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import IO, Final
 
 _GRACE_S: Final = 3.0
 _PR_SET_PDEATHSIG: Final = 1
+_ROS_PREFIX: Final = re.compile(r"^(\[[^\]]*\] ?)+: ")
+"""Level, time and name, as rclpy prints them."""
 
 
 @dataclass(slots=True)
@@ -34,7 +37,8 @@ class NodeProcess:
         """Return the last line that says something, the reason of a traceback."""
         self.log.seek(0)
         lines = self.log.read().decode("utf-8", errors="replace").splitlines()
-        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+        return _ROS_PREFIX.sub("", last)
 
 
 @contextmanager

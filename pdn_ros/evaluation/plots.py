@@ -33,6 +33,7 @@ _STYLE: Final[Any] = {
     "axes.labelcolor": _FAINT,
     "axes.facecolor": "none",
     "axes.grid": True,
+    "axes.axisbelow": True,
     "axes.grid.axis": "y",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -91,7 +92,7 @@ def _latency(
     axes.set_ylim(0, 1.25 * np.nanmax(latency))
     what = "publishing to receipt" if metrics.live else "pipeline"
     summary = f"median {metrics.latency_ms.p50:.1f} ms, p95 {metrics.latency_ms.p95:.1f} ms"
-    return f"Latency over the drive ({what})", summary, _svg(figure)
+    return f"Latency, {what}", summary, _svg(figure)
 
 
 def _distribution(latency: np.ndarray, metrics: Metrics) -> tuple[str, str, str] | None:

@@ -1,5 +1,6 @@
 """The pictures of the report."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import cv2
@@ -28,18 +29,22 @@ class Presenter:
     count: int
     frames: list[KeyFrame] = field(default_factory=list)
     _start_ns: int = -1
-    _wanted: set[int] = field(init=False)
+    _wanted: deque[int] = field(init=False)
 
     def __post_init__(self) -> None:
         spread = np.linspace(0, max(0, self.count - 1), min(MAX_FRAMES, max(1, self.count)))
-        self._wanted = {round(i) for i in spread}
+        self._wanted = deque(round(i) for i in spread)
 
     def add(self, moment: Moment, output: Output, row: FrameRow) -> None:
         """Take an image; only key frames are drawn."""
         if self._start_ns < 0:
             self._start_ns = moment.stamp_ns
-        if moment.index not in self._wanted or moment.image is None:
+        if not self._wanted or moment.index < self._wanted[0]:
             return
+        if moment.image is None or output.mask is None:
+            return  # the next one with a mask takes its place
+        while self._wanted and self._wanted[0] <= moment.index:
+            self._wanted.popleft()
         self.frames.append(
             KeyFrame(
                 index=moment.index,
@@ -52,7 +57,7 @@ class Presenter:
 
     def _views(self, image: NDArray[np.uint8], output: Output) -> dict[str, Picture]:
         views = {"camera": photo(image)}
-        if output.mask is not None:
+        if output.mask is not None and output.mask.shape == image.shape[:2]:
             views["mask"] = photo(visualization.overlay(image, output.mask, self.classes))
         if output.patches is not None:
             patches = output.patches

@@ -167,7 +167,7 @@ def _cards(m: Metrics) -> list[tuple[str, str, str]]:
     """Label, value and note of the summary figures that are known."""
     fused = m.grid.get("fused")
     small = m.boxes.small_refined_share_without_prior
-    with_truth = "against the recording's truth"
+    with_truth = "against the truth"
     candidates = [
         ("Rate", m.rate_hz, _figure(m.rate_hz, " Hz"), f"{m.frames - m.dropped - m.failed} masks"),
         (
@@ -204,7 +204,7 @@ def _cards(m: Metrics) -> list[tuple[str, str, str]]:
             "Boxes occupied",
             m.boxes.occupied_share,
             _share(m.boxes.occupied_share),
-            f"of {m.boxes.boxes} boxes within 30 m",
+            f"{m.boxes.boxes} within 30 m",
         ),
         (
             "Small boxes refined",

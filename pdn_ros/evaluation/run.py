@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import ClassSet
@@ -17,6 +17,8 @@ from pdn_ros.evaluation.report import write_report
 from pdn_ros.evaluation.results import Metrics, write_csv, write_json
 from pdn_ros.evaluation.score import Scorer
 from pdn_ros.evaluation.settings import Progress, Settings
+
+_MOST_FAILURES: Final = 5
 
 
 class Source(Protocol):
@@ -82,6 +84,9 @@ def run(settings: Settings, progress: Progress) -> Outcome:
             configuration=_configuration(settings, drive, source),
             machine=machine.describe(),
         )
+    if len(failed) > _MOST_FAILURES:
+        rest = len(failed) - _MOST_FAILURES
+        failed = [*failed[:_MOST_FAILURES], f"and {rest} more images, see frames.csv"]
     return Outcome(metrics, drive.notes + failed)
 
 

@@ -14,10 +14,10 @@ from pdn_ros.geometry.level import LevelView
 _BEAM: Final = 3  # rows to either side within which a return speaks for a direction
 _AGREEMENT: Final = (0.5, 0.2)  # metres, share of the distance: camera and LiDAR mean the same
 _CLEARANCE: Final = 0.35  # metres below a vehicle's body
+_KERB: Final = 0.15  # metres by which the ground may be higher than its plane
 _LEAST: Final = 0.6  # of the distance: cameras lower than bodies would believe anything
 _SAME: Final = 0.05  # difference of logarithms of the distance within one body
 _NARROW: Final = 6  # rows: what is narrower has no body to look below
-_SECTORS: Final = 900  # of a LiDAR's turn
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,10 +107,9 @@ def _lower(view: LevelView, edge: NDArray[np.float64], rows: NDArray[np.intp]) -
     """
     if len(rows) < _NARROW:
         return
-    share = max(1 - _CLEARANCE / view.height, _LEAST)
-    drop = view.bottom - edge[rows] / view.focal
-    nearer = (view.bottom - drop / share) * view.focal
-    apart = (np.diff(rows) > 1) | (np.abs(np.diff(np.log(drop))) > _SAME - np.log(share))
+    nearer = _if_higher(view, edge[rows], _CLEARANCE)
+    jump = np.abs(np.diff(np.log(view.ahead(edge[rows]))))
+    apart = (np.diff(rows) > 1) | (jump > _SAME - np.log(max(1 - _CLEARANCE / view.height, _LEAST)))
     for run in np.split(np.arange(len(rows)), np.flatnonzero(apart) + 1):
         if len(run) < _NARROW:
             continue
@@ -143,12 +142,15 @@ def seen_pixels(
 ) -> NDArray[np.uint8]:
     """Which pixels of a levelled image show free ground, and which are hidden by what stands.
 
-    Ground counts up to one pixel before it ends in its own row or in one beside it (the pixel
-    between may show both), before the nearest return, and within the range.
+    Ground counts up to one pixel before it surely ends in its own row or in one beside it (the
+    pixel between may show both), before the nearest return, and within the range.
     """
     rows, columns = level.shape
     side = view.side(np.arange(rows))
-    limit = _widened(ends.edge.astype(np.float32), 1) - 0.5
+    # What stands on a kerb seems farther away than it is: only a return makes the edge sure.
+    confirmed = _confirmed(view.ahead(ends.edge), nearest)[1]
+    sure = np.where(confirmed, ends.edge, _if_higher(view, ends.edge, _KERB))
+    limit = _widened(sure.astype(np.float32), 1) - 0.5
     returned = view.column(np.maximum(_widened(nearest, 1) - config.resolution, 1e-3))
     stop = np.minimum(limit, returned)[:, None]
     reach = view.column(config.max_range / np.sqrt(1 + side * side))[:, None]
@@ -176,8 +178,7 @@ def contacts(
     row = np.flatnonzero(ends.touches)
     edge, kind = ends.edge[row], ends.kind[row]
     near, middle, far = (view.ahead(edge + shift) for shift in (-0.5, 0.0, 0.5))
-    beam = _widened(nearest, _BEAM)[row]
-    agree = np.abs(beam - middle) < np.maximum(_AGREEMENT[0], _AGREEMENT[1] * middle)
+    beam, agree = _confirmed(middle, nearest, row)
     near, far = np.where(agree, beam, near), np.where(agree, beam, far)
 
     within = far * np.sqrt(1 + view.side(row) ** 2) < config.max_range
@@ -191,43 +192,6 @@ def contacts(
     side = view.side(row[:, None] + shift)
     xy = view.in_frame(side[:, None, :], ahead[:, :, None]).reshape(-1, 2)
     return xy, np.repeat(kind == role.DYNAMIC, along * across)
-
-
-def sweep(
-    look: Look,
-    source: NDArray[np.floating],
-    ground: NDArray[np.floating],
-    standing: NDArray[np.floating],
-    max_range: float,
-) -> NDArray[np.bool_]:
-    """Cells between the nearest and the farthest ground return of each sector around a LiDAR.
-
-    Only returns before the first standing one count. All points are (N, 2) in the grid's frame.
-    """
-    rows, columns = look.cells.shape
-    step, (x, y) = look.resolution, look.corner
-    dx = (np.arange(columns, dtype=np.float32) + (x + 0.5)) * step - source[0]
-    dy = (np.arange(rows, dtype=np.float32) + (y + 0.5)) * step - source[1]
-    reach, sector = _polar(*np.broadcast_arrays(dx[None, :], dy[:, None]))
-    stop = np.full(_SECTORS, max_range, dtype=np.float32)
-    radius, where = _polar(*(standing - source).T)
-    np.minimum.at(stop, where, radius - step)
-    stop = np.minimum(stop, np.minimum(np.roll(stop, 1), np.roll(stop, -1)))
-    start, end = np.full(_SECTORS, np.inf, dtype=np.float32), np.zeros(_SECTORS, dtype=np.float32)
-    radius, where = _polar(*(ground - source).T)
-    seen = radius < stop[where]
-    np.minimum.at(start, where[seen], radius[seen])
-    np.maximum.at(end, where[seen], radius[seen])
-    free: NDArray[np.bool_] = (reach >= start[sector]) & (reach <= end[sector])
-    return free
-
-
-def _polar(
-    x: NDArray[np.floating], y: NDArray[np.floating]
-) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Distances and sectors of offsets."""
-    turn = (np.arctan2(y, x) / (2 * np.pi) % 1) * _SECTORS
-    return np.hypot(x, y).astype(np.float32), turn.astype(np.int32) % _SECTORS
 
 
 def _widened(nearest: NDArray[np.float32], by: int) -> NDArray[np.float32]:

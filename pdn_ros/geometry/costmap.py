@@ -59,11 +59,12 @@ def aligned_cloud(
 def shrink_depth(depth: NDArray[np.float32], width: int, height: int) -> NDArray[np.float32]:
     """Scale a sparse depth image down, keeping the nearest return of each new pixel."""
     rows, columns = depth.shape
-    v, u = np.nonzero(depth)
+    returns = np.flatnonzero(depth > 0)
+    v, u = np.divmod(returns, columns)
     index = (v * height // rows) * width + u * width // columns
     small = np.zeros(width * height, dtype=np.float32)
     small[index] = np.inf
-    np.minimum.at(small, index, depth[v, u])
+    np.minimum.at(small, index, depth.ravel()[returns])
     return small.reshape(height, width)
 
 

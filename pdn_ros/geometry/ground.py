@@ -19,6 +19,7 @@ except ImportError:  # no wheel for this machine: a single plane has to do
 CLEARANCE: Final = 0.2  # metres: what is lower counts as ground
 STEEPEST: Final = np.cos(np.radians(25))
 _OFF: Final = (0.25, 0.03)  # metres, and per metre of distance: how far ground leaves its plane
+_NARROWEST: Final = 0.3  # metres of spread: less says nothing of the slope across
 _FEWEST: Final = 30  # points that make a plane
 
 
@@ -121,7 +122,7 @@ def fit_plane(points: NDArray[np.floating]) -> GroundPlane | None:
     centre = np.median(points, axis=0)
     local = points - centre
     design = np.column_stack((local[:, :2], np.ones(len(local))))
-    if np.linalg.cond(design.T @ design) > 1e8:
+    if np.linalg.eigvalsh(np.cov(local[:, :2].T))[0] < _NARROWEST**2:
         return None
     weights = np.ones(len(local))
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""Occupancy grid from segmented images, LiDAR ranges, or both.
+"""Occupancy grid from segmented images, with LiDAR ranges where there are any.
 
 What is free was seen to be ground, up to the first obstacle in each direction; what is occupied was
 seen where the ground ends, or has a LiDAR return; everything else is unknown.
@@ -7,7 +7,7 @@ seen where the ground ends, or has a LiDAR return; everything else is unknown.
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from pdn_ros.geometry import roles as role
 from pdn_ros.geometry.camera import Camera
@@ -17,12 +17,11 @@ from pdn_ros.geometry.carving import (
     ground_ends,
     nearest_returns,
     seen_pixels,
-    sweep,
 )
 from pdn_ros.geometry.grid import EvidenceGrid, GridConfig, GridSnapshot
-from pdn_ros.geometry.ground import GroundPlane, find_ground, fit_plane
+from pdn_ros.geometry.ground import GroundPlane, fit_plane
 from pdn_ros.geometry.level import OUTSIDE, LevelView
-from pdn_ros.geometry.transforms import Matrix, finite, move_points
+from pdn_ros.geometry.transforms import Matrix, move_points
 
 __all__ = ["GridConfig", "GridSnapshot", "OccupancyGrid"]
 
@@ -102,32 +101,6 @@ class OccupancyGrid:
             look.see(view, seen_pixels(view, level, ends, nearest, self.config))
             look.occupy(*contacts(view, ends, nearest, self.config))
         look.occupy(points[:, :2], kinds == role.DYNAMIC)
-        self._grid.add(look.cells)
-
-    def update_lidar(
-        self,
-        points: NDArray[np.floating],
-        T_grid_base: Matrix,  # noqa: N803
-        stamp_ns: int,
-        origin: ArrayLike = (0, 0, 1.723),
-    ) -> None:
-        """Add a scan by itself: returns above the ground occupied, rays to the ground free.
-
-        Args:
-            points: (N, 3) metres in the base frame.
-            T_grid_base: From the base frame to the grid's, at the scan's stamp.
-            stamp_ns: Of the scan.
-            origin: Position of the LiDAR in the base frame.
-        """
-        points = points[finite(points)]
-        ground, plane = find_ground(points, origin)
-        standing = self._standing(points, plane or GroundPlane.flat()) & ~ground
-        look = self._begin(stamp_ns, T_grid_base[:2, 3], T_grid_base[:2, 0])
-        source = move_points(np.array([origin], dtype=np.float32), T_grid_base)[0, :2]
-        above = move_points(points[standing], T_grid_base)[:, :2]
-        below = move_points(points[ground], T_grid_base)[:, :2]
-        look.cells[:] = sweep(look, source, below, above, self.config.max_range)
-        look.occupy(above, np.zeros(len(above), dtype=np.bool_))
         self._grid.add(look.cells)
 
     def _begin(

@@ -101,11 +101,11 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
         """Say whether anybody listens to an output."""
         return any(self._wants(name) for name in self._outputs)
 
-    def reset(self, reason: str) -> None:
+    def reset(self, reason: str, stamp_ns: int | None = None) -> None:
         """Forget moving transforms."""
         self.get_logger().info(f"state reset: {reason}")
         if self._transforms is not None:
-            self._transforms.clear()
+            self._transforms.clear(stamp_ns)
 
     def silent(self) -> str:
         """Warn when no scan comes."""

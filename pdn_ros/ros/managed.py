@@ -71,8 +71,8 @@ class ManagedNode(LifecycleNode, Generic[Config]):  # type: ignore[misc]  # rclp
         """Say whether anybody listens to an output."""
         raise NotImplementedError
 
-    def reset(self, reason: str) -> None:
-        """Forget what was gathered over time."""
+    def reset(self, reason: str, stamp_ns: int | None = None) -> None:
+        """Forget what was gathered over time; `stamp_ns` is where it goes on, if known."""
         raise NotImplementedError
 
     def poll(self) -> None:

@@ -120,11 +120,11 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         """Say whether anybody listens to an output."""
         return self._outputs is not None and self._outputs.wanted()
 
-    def reset(self, reason: str) -> None:
+    def reset(self, reason: str, stamp_ns: int | None = None) -> None:
         """Forget evidence, priors and moving transforms."""
         self.get_logger().info(f"state reset: {reason}")
         if self._transforms is not None:
-            self._transforms.clear()
+            self._transforms.clear(stamp_ns)
         self._lidar.clear()
         self._forget.set()
 
@@ -168,7 +168,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             return
         header, image = read_frame(data, compressed=config.image_transport == "compressed")
         if self._last_ns - header.stamp_ns > JUMP_NS:
-            self.reset("an image is older than the one before")
+            self.reset("an image is older than the one before", header.stamp_ns)
         self._last_ns = header.stamp_ns
         if self._forget.is_set():
             self._forget.clear()

@@ -33,8 +33,8 @@ class Transforms(Protocol):
     def connected(self, target: str, source: str) -> bool:
         """Say whether TF joins the two frames at any time."""
 
-    def clear(self) -> None:
-        """Forget what moves; static transforms stay."""
+    def clear(self, stamp_ns: int | None = None) -> None:
+        """Forget what moves; with a stamp, only where that lies behind. Static transforms stay."""
 
     def close(self) -> None:
         """Stop listening."""
@@ -87,8 +87,11 @@ class BufferedTransforms:
         """See `Transforms.connected`."""
         return self._root(target) == self._root(source)
 
-    def clear(self) -> None:
+    def clear(self, stamp_ns: int | None = None) -> None:
         """See `Transforms.clear`."""
+        newest = max(self._newest.values(), default=0)
+        if stamp_ns is not None and newest <= stamp_ns + _JUMP_NS:
+            return  # the transforms have started again already
         self._buffer.clear()
         for child in self._newest:
             self._parents.pop(child, None)
@@ -157,7 +160,7 @@ class Tf2Transforms:
         """See `Transforms.connected`."""
         return bool(self._buffer.can_transform(target, source, Time()))
 
-    def clear(self) -> None:
+    def clear(self, stamp_ns: int | None = None) -> None:  # noqa: ARG002 - tf2 ignores old data
         """See `Transforms.clear`."""
         self._buffer.clear()
 

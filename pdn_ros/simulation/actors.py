@@ -95,7 +95,11 @@ class Actor:
         if self.follows is not None:
             s = self.follows.s(time + 0.4) + self.s + 2.0 * float(np.sin(0.35 * time + self.s))
             return s, self.t, s
-        return self.s + gone * float(np.cos(self.yaw)), self.t + gone * float(np.sin(self.yaw)), gone
+        return (
+            self.s + gone * float(np.cos(self.yaw)),
+            self.t + gone * float(np.sin(self.yaw)),
+            gone,
+        )
 
     def place(self, path: Path, time: float) -> tuple[NDArray[np.float64], Mesh]:
         """Return its pose in the world at `time` and its mesh in its own frame."""
@@ -118,12 +122,15 @@ def draw_actors(
     actors: list[Actor] = []
     edge = layout.road_half - layout.parking
 
-    def add(poses: list[Mesh], label: int, s: float, t: float, speed: float, **more: object) -> None:
+    def add(
+        poses: list[Mesh], label: int, s: float, t: float, speed: float, **more: object
+    ) -> None:
         actors.append(Actor(poses, label, first_id + len(actors), s, t, speed, **more))  # type: ignore[arg-type]
 
     def car() -> list[Mesh]:
         kind = rng.choice(
-            ["sedan", "hatchback", "suv", "van", "truck", "bus"], p=[0.3, 0.28, 0.2, 0.1, 0.07, 0.05]
+            ["sedan", "hatchback", "suv", "van", "truck", "bus"],
+            p=[0.3, 0.28, 0.2, 0.1, 0.07, 0.05],
         )
         return [vehicle(rng, atlas, labels, str(kind))]
 
@@ -159,14 +166,17 @@ def draw_actors(
                 walks = rng.random() < 0.85
                 speed = float(rng.uniform(0.9, 1.7)) if walks else 0.0
                 turn = yaw if walks else float(rng.uniform(0, 6))
-                add(pedestrian(rng, atlas, labels, walking=bool(walks)), labels.pedestrian, s, t, speed,
-                    yaw=turn, z=KERB)  # fmt: skip
+                person = labels.pedestrian
+                figure = pedestrian(rng, atlas, labels, walking=bool(walks))
+                add(figure, person, s, t, speed, yaw=turn, z=KERB)
                 if rng.random() < 0.3:
-                    add(pedestrian(rng, atlas, labels, walking=bool(walks)), labels.pedestrian, s + 0.3,
-                        t + (0.65 if abs(t + 0.65) > layout.road_half + 0.5 else -0.65), speed,
-                        yaw=turn, z=KERB)  # fmt: skip
+                    beside = t + (0.65 if abs(t + 0.65) > layout.road_half + 0.5 else -0.65)
+                    figure = pedestrian(rng, atlas, labels, walking=bool(walks))
+                    add(figure, person, s + 0.3, beside, speed, yaw=turn, z=KERB)
             s += float(rng.exponential(100.0 / layout.pedestrians)) + 0.8
-    for at in plan.repeats(plan.zebra, 10, end + 60) + plan.repeats(plan.crossroads - plan.side_half - 6.7, 10, end + 60):
+    for at in plan.repeats(plan.zebra, 10, end + 60) + plan.repeats(
+        plan.crossroads - plan.side_half - 6.7, 10, end + 60
+    ):
         for _ in range(int(rng.integers(1, 4))):
             side = float(rng.choice([-1.0, 1.0]))
             speed = float(rng.uniform(1.2, 1.7))

@@ -20,7 +20,13 @@ WALLS = (
 
 
 def _window(
-    rng: np.random.Generator, image: NDArray[np.float32], x: int, y: int, w: int, h: int, frame: float
+    rng: np.random.Generator,
+    image: NDArray[np.float32],
+    x: int,
+    y: int,
+    w: int,
+    h: int,
+    frame: float,
 ) -> None:
     """Paint a recessed window with panes, curtains and a sill."""
     image[y - 3 : y + h + 3, x - 3 : x + w + 3] *= 0.82
@@ -129,7 +135,12 @@ def _ground_floor(
 
 
 def house(
-    rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, layout: Layout, width: float, depth: float
+    rng: np.random.Generator,
+    atlas: AtlasBuilder,
+    labels: Labels,
+    layout: Layout,
+    width: float,
+    depth: float,
 ) -> Mesh:
     """Return a house whose front lies on y = 0 from x = 0 to `width` and whose back is at y = depth.
 
@@ -139,7 +150,8 @@ def house(
     floors = int(rng.integers(layout.floors[0], layout.floors[1] + 1))
     bays = max(1, round(width / BAY))
     top = GROUND_FLOOR + (floors - 1) * FLOOR
-    tint = tuple(float(v) for v in rng.uniform(0.8, 1.08) * rng.uniform(0.93, 1.07, 3))
+    b, g, r = (float(v) for v in rng.uniform(0.8, 1.08) * rng.uniform(0.93, 1.07, 3))
+    tint = (b, g, r)
     upper = Paint(atlas[f"facade{style}"], labels.building, tint)
     lower = Paint(atlas[f"shop{style}"], labels.building, tint)
     blank = Paint(atlas[f"wall{style}"], labels.building, tint)
@@ -163,19 +175,31 @@ def house(
             wall = quad(corners, blank if plain else paint, size=(count / BAYS, v))
             wall.uv[..., 0] += np.float32(shift)
             parts.append(wall)
-    parts.append(_roof(rng, atlas, labels, blank, width, depth, top, gabled=rng.random() < layout.gabled))
+    parts.append(
+        _roof(rng, atlas, labels, blank, width, depth, top, gabled=rng.random() < layout.gabled)
+    )
     if floors > 2 and rng.random() < 0.55:
         parts.extend(_balconies(rng, atlas, labels, bays, floors, width))
     if rng.random() < 0.5:
         trim = Paint(atlas["plaster"], labels.building, (0.6, 0.63, 0.66))
-        parts.append(box((-0.1, -0.18, GROUND_FLOOR - 0.12), (width + 0.1, 0, GROUND_FLOOR + 0.1), trim, bottom=True))
+        parts.append(
+            box(
+                (-0.1, -0.18, GROUND_FLOOR - 0.12),
+                (width + 0.1, 0, GROUND_FLOOR + 0.1),
+                trim,
+                bottom=True,
+            )
+        )
     if rng.random() < 0.35:
-        cloth = Paint(atlas["fabric"], labels.building, tuple(float(v) for v in rng.uniform(0.05, 0.7, 3)))
+        b, g, r = (float(v) for v in rng.uniform(0.05, 0.7, 3))
+        cloth = Paint(atlas["fabric"], labels.building, (b, g, r))
         for bay in range(0, bays, 2):
             x0, x1 = bay * width / bays + 0.2, (bay + 1) * width / bays - 0.2
             corners = [(x0, -1.2, 2.5), (x1, -1.2, 2.5), (x1, -0.02, 3.2), (x0, -0.02, 3.2)]
             parts.append(quad(corners, cloth, size=(2, 1)))
-    parts.append(box((0.3, -0.14, 0), (0.4, -0.04, top), Paint(atlas["metal"], labels.building, (0.3,) * 3)))
+    parts.append(
+        box((0.3, -0.14, 0), (0.4, -0.04, top), Paint(atlas["metal"], labels.building, (0.3,) * 3))
+    )
     return join(parts)
 
 
@@ -193,7 +217,9 @@ def _roof(
     """Return a tiled gable roof with dormers and chimneys, or a flat roof behind a cornice."""
     if not gabled:
         stone = Paint(atlas["concrete"], labels.building, (0.5, 0.52, 0.54), 0.5)
-        cornice = box((-0.25, -0.35, top - 0.15), (width + 0.25, depth + 0.2, top + 0.2), stone, bottom=True)
+        cornice = box(
+            (-0.25, -0.35, top - 0.15), (width + 0.25, depth + 0.2, top + 0.2), stone, bottom=True
+        )
         parapet = box((0, 0, top), (width, depth, top + 0.8), wall)
         hut = box((width * 0.3, depth * 0.4, top), (width * 0.5, depth * 0.7, top + 2.4), stone)
         return join([cornice, parapet, hut])
@@ -214,10 +240,12 @@ def _roof(
         parts.append(surface(points, uv, tiles, up=True))
     for end in (0.0, width):
         gable = [[(end, 0, top), (end, depth, top), (end, depth / 2, ridge)]]
-        uv = [[(0, 0), (depth / 12, 0), (depth / 24, -0.3)]]
-        parts.append(soup(gable, None, uv, wall))
+        slope = [[(0, 0), (depth / 12, 0), (depth / 24, -0.3)]]
+        parts.append(soup(gable, None, slope, wall))
     gutter = Paint(atlas["metal"], labels.building, (0.25, 0.26, 0.27))
-    parts.append(box((-0.3, -over - 0.12, low - 0.08), (width + 0.3, -over, low + 0.04), gutter, bottom=True))
+    parts.append(
+        box((-0.3, -over - 0.12, low - 0.08), (width + 0.3, -over, low + 0.04), gutter, bottom=True)
+    )
     for _ in range(int(rng.integers(0, 3))):
         cx, cy = float(rng.uniform(0.1, 0.9)) * width, float(rng.uniform(0.3, 0.6)) * depth
         brick = Paint(atlas["brick"], labels.building, (0.14, 0.2, 0.4), 0.6)
@@ -232,13 +260,23 @@ def _roof(
             corners = [(cx + 0.2, y0 - 0.01, z0 + 0.1), (cx + 1.2, y0 - 0.01, z0 + 0.1)]
             corners += [(cx + 1.2, y0 - 0.01, z0 + 1.1), (cx + 0.2, y0 - 0.01, z0 + 1.1)]
             parts.append(quad(corners, glass))
-            lid = box((cx - 0.12, y0 - 0.15, z0 + 1.3), (cx + 1.52, y0 + 2.0, z0 + 1.42), tiles, bottom=True)
+            lid = box(
+                (cx - 0.12, y0 - 0.15, z0 + 1.3),
+                (cx + 1.52, y0 + 2.0, z0 + 1.42),
+                tiles,
+                bottom=True,
+            )
             parts.append(lid)
     return join(parts)
 
 
 def _balconies(
-    rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, bays: int, floors: int, width: float
+    rng: np.random.Generator,
+    atlas: AtlasBuilder,
+    labels: Labels,
+    bays: int,
+    floors: int,
+    width: float,
 ) -> list[Mesh]:
     """Return balconies with railings on some of the upper bays."""
     slab = Paint(atlas["concrete"], labels.building, (0.55, 0.56, 0.58))
@@ -252,8 +290,12 @@ def _balconies(
             x0, x1 = bay * width / bays + 0.35, (bay + 1) * width / bays - 0.35
             parts.append(box((x0, -1.1, z - 0.14), (x1, 0, z), slab, bottom=True))
             parts.append(box((x0, -1.1, z + 0.95), (x1, -1.04, z + 1.0), rail, bottom=True))
-            for x in np.arange(x0, x1, 0.28):
-                parts.append(box((x, -1.09, z), (x + 0.03, -1.06, z + 0.95), rail))
-            for x in (x0, x1 - 0.03):
-                parts.append(box((x, -1.1, z + 0.95), (x + 0.04, 0, z + 1.0), rail, bottom=True))
+            parts += [
+                box((x, -1.09, z), (x + 0.03, -1.06, z + 0.95), rail)
+                for x in np.arange(x0, x1, 0.28)
+            ]
+            parts += [
+                box((x, -1.1, z + 0.95), (x + 0.04, 0, z + 1.0), rail, bottom=True)
+                for x in (x0, x1 - 0.03)
+            ]
     return parts

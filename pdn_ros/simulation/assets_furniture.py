@@ -1,4 +1,6 @@
-"""Lamps, signs, traffic lights and fences: thin things, each a set of objects with their own ids."""
+"""Lamps, signs, traffic lights and fences: the thin things."""
+
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -15,9 +17,15 @@ def _canvas(colour: tuple[int, int, int]) -> NDArray[np.uint8]:
     return np.full((128, 128, 3), colour, np.uint8)
 
 
-def add_signs(atlas: AtlasBuilder, rng: np.random.Generator) -> None:
+def add_signs(atlas: AtlasBuilder) -> None:
     """Add faces of signs (names `sign_SHAPE_...`) and of traffic lights (`signal_...`)."""
-    red, blue, white, black, yellow = (30, 25, 190), (170, 80, 20), (235,) * 3, (25,) * 3, (20, 190, 240)
+    red, blue, white, black, yellow = (
+        (30, 25, 190),
+        (170, 80, 20),
+        (235,) * 3,
+        (25,) * 3,
+        (20, 190, 240),
+    )
     faces: list[tuple[str, NDArray[np.uint8]]] = []
     for text in ("30", "50"):
         face = _canvas(red)
@@ -58,7 +66,9 @@ def add_signs(atlas: AtlasBuilder, rng: np.random.Generator) -> None:
     faces.append(("square_parking", face))
     face = _canvas(yellow)
     for row, word in enumerate(("Centre", "Station", "Harbour")):
-        cv2.putText(face, word, (8, 36 + 38 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.9, black, 2, cv2.LINE_AA)
+        cv2.putText(
+            face, word, (8, 36 + 38 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.9, black, 2, cv2.LINE_AA
+        )
     faces.append(("board_places", face))
     for name, face in faces:
         atlas.add(f"sign_{name}", texels(face.astype(np.float32)))
@@ -85,7 +95,9 @@ def _outline(shape: str, size: float) -> NDArray[np.float64]:
     return 0.52 * size * np.stack([-np.cos(angle), np.sin(angle)], -1)
 
 
-def sign_face(atlas: AtlasBuilder, labels: Labels, texture: int, name: str, size: float, z: float) -> Mesh:
+def sign_face(
+    atlas: AtlasBuilder, labels: Labels, texture: int, name: str, size: float, z: float
+) -> Mesh:
     """Return a plate at height z that is read by a viewer who looks along +x."""
     outline = _outline(name.split("_")[1], size)
     span = np.ptp(outline, axis=0)
@@ -105,10 +117,14 @@ def sign_face(atlas: AtlasBuilder, labels: Labels, texture: int, name: str, size
 
 def post(atlas: AtlasBuilder, labels: Labels, height: float, radius: float = 0.035) -> Mesh:
     """Return a plain steel post."""
-    return tube((0, 0, -0.05), (0, 0, height), (radius, radius), Paint(atlas["metal"], labels.pole, GREY), 8)
+    return tube(
+        (0, 0, -0.05), (0, 0, height), (radius, radius), Paint(atlas["metal"], labels.pole, GREY), 8
+    )
 
 
-def lamp(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, height: float, arm: float) -> Mesh:
+def lamp(
+    rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, height: float, arm: float
+) -> Mesh:
     """Return a street lamp whose arm reaches along +y."""
     tone = float(rng.uniform(0.03, 0.3))
     paint = Paint(atlas["metal"], labels.pole, (tone, tone * 1.02, tone * 0.98))
@@ -117,10 +133,17 @@ def lamp(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, height: 
         tube((0, 0, 0.9), (0, 0, height), (0.065, 0.042), paint, 8),
     ]
     if arm < 0.3:
-        parts.append(ball((0, 0, height + 0.15), 0.24, Paint(atlas["lamp"], labels.pole, (0.8,) * 3)))
+        parts.append(
+            ball((0, 0, height + 0.15), 0.24, Paint(atlas["lamp"], labels.pole, (0.8,) * 3))
+        )
         return join(parts)
-    bend = [(0.0, height), (0.12 * arm, height + 0.35), (0.5 * arm, height + 0.6), (arm, height + 0.62)]
-    for (y0, z0), (y1, z1) in zip(bend, bend[1:], strict=False):
+    bend = [
+        (0.0, height),
+        (0.12 * arm, height + 0.35),
+        (0.5 * arm, height + 0.6),
+        (arm, height + 0.62),
+    ]
+    for (y0, z0), (y1, z1) in pairwise(bend):
         parts.append(tube((0, y0, z0), (0, y1, z1), (0.04, 0.036), paint, 6))
     y, z = bend[-1]
     parts.append(box((-0.14, y - 0.1, z - 0.03), (0.14, y + 0.6, z + 0.1), paint, bottom=True))
@@ -143,16 +166,28 @@ def signal_head(atlas: AtlasBuilder, labels: Labels, lit: int, y: float, z: floa
     black = Paint(atlas["plain"], labels.sign, (0.012,) * 3)
     parts = [box((-0.22, y - 0.15, z - 0.46), (-0.02, y + 0.15, z + 0.46), black, bottom=True)]
     x = -0.225
-    corners = [(x, y + 0.15, z - 0.46), (x, y - 0.15, z - 0.46), (x, y - 0.15, z + 0.46), (x, y + 0.15, z + 0.46)]
+    corners = [
+        (x, y + 0.15, z - 0.46),
+        (x, y - 0.15, z - 0.46),
+        (x, y - 0.15, z + 0.46),
+        (x, y + 0.15, z + 0.46),
+    ]
     parts.append(quad(corners, Paint(atlas[f"signal_{lit}"], labels.sign)))
-    for lamp_z in (0.29, 0.0, -0.29):
-        parts.append(box((-0.36, y - 0.12, z + lamp_z + 0.11), (-0.22, y + 0.12, z + lamp_z + 0.13), black, bottom=True))
+    parts += [
+        box((-0.36, y - 0.12, lid), (-0.22, y + 0.12, lid + 0.02), black, bottom=True)
+        for lid in (z + 0.4, z + 0.11, z - 0.18)
+    ]
     board = box((-0.02, y - 0.28, z - 0.6), (-0.01, y + 0.28, z + 0.6), black)
     return join([*parts, board])
 
 
-def fence(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, length: float, kind: int) -> Mesh:
-    """Return a fence from x = 0 to `length`: 0 pickets, 1 iron rails, 2 boards, 3 low wall, 4 guard rail."""
+def fence(
+    rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, length: float, kind: int
+) -> Mesh:
+    """Return a fence from x = 0 to `length`.
+
+    Kinds: 0 pickets, 1 iron rails, 2 boards, 3 low wall, 4 guard rail.
+    """
     if kind == 3:
         stone = Paint(atlas["brick"], labels.fence, (0.2, 0.27, 0.42), 0.6)
         cap = Paint(atlas["concrete"], labels.fence, (0.5,) * 3)
@@ -161,22 +196,29 @@ def fence(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, length:
             box((-0.05, -0.17, 0.95), (length + 0.05, 0.17, 1.03), cap, bottom=True),
         ])  # fmt: skip
     if kind == 2:
-        tone = rng.uniform(0.5, 1.0) * np.array([0.12, 0.19, 0.3])
-        board = Paint(atlas["planks"], labels.fence, (float(tone[0]), float(tone[1]), float(tone[2])), 0.8)
+        worn = float(rng.uniform(0.5, 1.0))
+        board = Paint(atlas["planks"], labels.fence, (0.12 * worn, 0.19 * worn, 0.3 * worn), 0.8)
         return box((0, -0.02, 0.05), (length, 0.02, 1.6), board)
     if kind == 4:
         steel = Paint(atlas["metal"], labels.fence, (0.45, 0.44, 0.43))
         parts = [box((0, -0.04, 0.45), (length, 0.04, 0.75), steel, bottom=True)]
-        parts += [box((x, 0.04, 0), (x + 0.1, 0.12, 0.75), steel) for x in np.arange(0.1, length, 2.0)]
+        parts += [
+            box((x, 0.04, 0), (x + 0.1, 0.12, 0.75), steel) for x in np.arange(0.1, length, 2.0)
+        ]
         return join(parts)
     tone = (0.75, 0.77, 0.78) if kind == 0 else (0.025, 0.03, 0.025)
     material = atlas["planks"] if kind == 0 else atlas["metal"]
     paint = Paint(material, labels.fence, tone)
     width, gap, top = (0.08, 0.16, 1.0) if kind == 0 else (0.022, 0.13, 1.35)
-    rails = [box((0, 0.0, z), (length, 0.04, z + 0.06), paint, bottom=True) for z in (0.25, top - 0.25)]
+    rails = [
+        box((0, 0.0, z), (length, 0.04, z + 0.06), paint, bottom=True) for z in (0.25, top - 0.25)
+    ]
     pickets = [
         box((x, -0.02, 0.08), (x + width, 0.005, top + 0.06 * float(np.sin(x * 9))), paint)
         for x in np.arange(0, length - width, gap)
     ]
-    posts = [box((x, -0.05, 0), (x + 0.09, 0.05, top + 0.1), paint) for x in np.arange(0, length + 0.1, 2.5)]
+    posts = [
+        box((x, -0.05, 0), (x + 0.09, 0.05, top + 0.1), paint)
+        for x in np.arange(0, length + 0.1, 2.5)
+    ]
     return join(rails + pickets + posts)

@@ -36,7 +36,9 @@ def _green(rng: np.random.Generator) -> tuple[float, float, float]:
     return (g * float(rng.uniform(0.18, 0.42)), g, g * float(rng.uniform(0.45, 0.95)))
 
 
-def tree(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, height: float, tufts: int) -> Mesh:
+def tree(
+    rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, height: float, tufts: int
+) -> Mesh:
     """Return a tree at the origin; the crown is several blobs on branches, or a narrow cone."""
     bark = Paint(atlas["bark"], labels.vegetation, (0.09, 0.12, 0.16), 0.7)
     radius = 0.018 * height + 0.04
@@ -48,14 +50,15 @@ def tree(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, height: 
     colour = _green(rng)
     leaf = Paint(atlas["leaf"], labels.vegetation, colour)
     if conifer:
+        tufts = int(tufts * 1.7)
         parts.append(tube(fork, (*lean, height), (radius * 0.8, 0.02), bark, 6))
         share = np.sqrt(rng.uniform(0, 1, tufts))
         z = height - share * (height - bare * 0.6)
-        angle = rng.uniform(0, 2 * np.pi, tufts)
+        angle: NDArray[np.float64] = rng.uniform(0, 2 * np.pi, tufts)
         r = (0.16 * height) * share * rng.uniform(0.55, 1.05, tufts) * (0.8 + 0.2 * np.sin(z * 6))
         outward = np.stack([np.cos(angle), np.sin(angle), np.full(tufts, 0.5)], -1)
         centres = np.stack([r * np.cos(angle) + lean[0], r * np.sin(angle) + lean[1], z], -1)
-        parts.append(_leaves(rng, centres, outward, 0.26, leaf))
+        parts.append(_leaves(rng, centres, outward, 0.17, leaf))
         return join(parts)
     blobs = int(rng.integers(5, 9))
     spread = height * float(rng.uniform(0.15, 0.24))
@@ -64,10 +67,12 @@ def tree(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, height: 
     level[0] = 0.8 * height
     reach = spread * np.sqrt(rng.uniform(0.2, 1, blobs))
     reach[0] = 0.0
-    middles = np.stack([reach * np.cos(angle) + lean[0], reach * np.sin(angle) + lean[1], level], -1)
+    middles = np.stack(
+        [reach * np.cos(angle) + lean[0], reach * np.sin(angle) + lean[1], level], -1
+    )
     radii = spread * rng.uniform(0.62, 1.0, (blobs, 1)) * np.array([1.0, 1.0, 0.8])
-    for middle in middles:
-        parts.append(tube(fork, middle, (radius * 0.55, 0.03), bark, 5))
+    parts += [tube(fork, middle, (radius * 0.55, 0.03), bark, 5) for middle in middles]
+    tufts = int(tufts * 1.25)
     which = rng.integers(0, blobs, tufts)
     direction = rng.standard_normal((tufts, 3))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -75,7 +80,7 @@ def tree(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, height: 
     bump = 1 + 0.16 * np.sin(5 * direction[:, :1] + 3 * direction[:, 1:2] + which[:, None])
     centres = middles[which] + direction * radii[which] * depth * bump
     outward = direction + 0.6 * (centres - [lean[0], lean[1], 0.6 * height]) / (spread + 1)
-    parts.append(_leaves(rng, centres, outward, 0.045 * height ** 0.5 + 0.09, leaf))
+    parts.append(_leaves(rng, centres, outward, 0.03 * height**0.5 + 0.07, leaf))
     # Leaves inside the crown get less light; the tint stands for that.
     inner = np.repeat(0.45 + 0.55 * depth[:, 0] ** 3, 2).astype(np.float32)
     parts[-1].tint[:] *= inner[:, None]
@@ -91,7 +96,9 @@ def bush(
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     depth = rng.uniform(0.5, 1.0, (tufts, 1))
     centres = direction * radius * depth * np.array([1.0, 1.0, rng.uniform(0.8, 1.3)])
-    mesh = _leaves(rng, centres, direction, 0.16, Paint(atlas["leaf"], labels.vegetation, _green(rng)))
+    mesh = _leaves(
+        rng, centres, direction, 0.16, Paint(atlas["leaf"], labels.vegetation, _green(rng))
+    )
     mesh.tint[:] *= np.repeat(0.4 + 0.6 * depth, 2, axis=0).astype(np.float32)
     return mesh
 
@@ -110,12 +117,16 @@ def hedge(
     outward[rows, face] = np.sign(p[rows, face])
     outward[:, 2] = np.maximum(outward[:, 2], 0.25)
     centres = p * half + [length / 2, 0, height / 2 + 0.05]
-    mesh = _leaves(rng, centres, outward, 0.13, Paint(atlas["leaf"], labels.vegetation, _green(rng)))
+    mesh = _leaves(
+        rng, centres, outward, 0.13, Paint(atlas["leaf"], labels.vegetation, _green(rng))
+    )
     mesh.tint[:] *= (0.55 + 0.45 * mesh.corners[..., 2].mean(axis=1) / height)[:, None]
     return mesh
 
 
-def undergrowth(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, width: float) -> Mesh:
+def undergrowth(
+    rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, width: float
+) -> Mesh:
     """Return a far belt of greenery, `width` wide along x, up to about 9 m high."""
     tufts = int(width * 30)
     x = rng.uniform(0, width, tufts)
@@ -123,6 +134,8 @@ def undergrowth(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, w
     z = top * rng.uniform(0, 1, tufts) ** 0.7
     centres = np.stack([x, rng.uniform(-1.5, 1.5, tufts), z], -1)
     outward = np.tile([0.0, -1.0, 0.6], (tufts, 1))
-    mesh = _leaves(rng, centres, outward, 0.62, Paint(atlas["leaf"], labels.vegetation, _green(rng)))
+    mesh = _leaves(
+        rng, centres, outward, 0.62, Paint(atlas["leaf"], labels.vegetation, _green(rng))
+    )
     mesh.tint[:] *= (0.5 + 0.5 * z / top).repeat(2)[:, None].astype(np.float32)
     return mesh

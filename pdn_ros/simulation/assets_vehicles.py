@@ -64,13 +64,15 @@ BODIES = {
 }
 
 _PAINTS = (
-    (0.72, 0.72, 0.72), (0.03, 0.03, 0.03), (0.33, 0.33, 0.32), (0.14, 0.14, 0.14), (0.35, 0.12, 0.04),
-    (0.05, 0.04, 0.42), (0.5, 0.5, 0.48), (0.2, 0.07, 0.03), (0.06, 0.16, 0.05), (0.08, 0.42, 0.6),
+    (0.72, 0.72, 0.72), (0.03, 0.03, 0.03), (0.33, 0.33, 0.32), (0.14, 0.14, 0.14),
+    (0.35, 0.12, 0.04), (0.05, 0.04, 0.42), (0.5, 0.5, 0.48), (0.2, 0.07, 0.03), (0.06, 0.16, 0.05), (0.08, 0.42, 0.6),
     (0.55, 0.62, 0.66), (0.03, 0.03, 0.2),
 )  # fmt: skip
 
 
-def _wheels(atlas: AtlasBuilder, labels: Labels, xs: tuple[float, ...], width: float, radius: float) -> list[Mesh]:
+def _wheels(
+    atlas: AtlasBuilder, labels: Labels, xs: tuple[float, ...], width: float, radius: float
+) -> list[Mesh]:
     """Return a wheel on both sides at each x, the arch around it as a dark disc."""
     tyre = Paint(atlas["plain"], labels.vehicle, (0.012,) * 3)
     rim = Paint(atlas["wheel"], labels.vehicle, (0.7,) * 3)
@@ -80,10 +82,16 @@ def _wheels(atlas: AtlasBuilder, labels: Labels, xs: tuple[float, ...], width: f
     for x in xs:
         for side in (-1.0, 1.0):
             outer = side * (width / 2 + 0.012)
-            parts.append(tube((x, outer - side * 0.22, radius), (x, outer, radius), (radius, radius), tyre, 14))
+            parts.append(
+                tube(
+                    (x, outer - side * 0.22, radius), (x, outer, radius), (radius, radius), tyre, 14
+                )
+            )
             for r, offset, paint in ((radius * 1.17, -0.006, tyre), (radius, 0.006, rim)):
                 y = outer + side * offset
-                ring = np.stack([x + r * circle[:, 0], np.full(17, y), radius + r * circle[:, 1]], -1)
+                ring = np.stack(
+                    [x + r * circle[:, 0], np.full(17, y), radius + r * circle[:, 1]], -1
+                )
                 hub = np.tile([x, y, radius], (16, 1))
                 corners = np.stack([hub, ring[:-1], ring[1:]], 1)
                 coordinate = 0.5 + 0.49 * circle
@@ -92,7 +100,9 @@ def _wheels(atlas: AtlasBuilder, labels: Labels, xs: tuple[float, ...], width: f
     return parts
 
 
-def _lights(atlas: AtlasBuilder, labels: Labels, size: tuple[float, float, float], height: float) -> list[Mesh]:
+def _lights(
+    atlas: AtlasBuilder, labels: Labels, size: tuple[float, float, float], height: float
+) -> list[Mesh]:
     """Return head lamps, tail lamps, plates, grille and mirrors."""
     length, width, _ = size
     white = Paint(atlas["lamp"], labels.vehicle, (0.75, 0.78, 0.8))
@@ -100,10 +110,21 @@ def _lights(atlas: AtlasBuilder, labels: Labels, size: tuple[float, float, float
     dark = Paint(atlas["plain"], labels.vehicle, (0.015,) * 3)
     plate = Paint(atlas["plate"], labels.vehicle)
     front, rear = length / 2, -length / 2
-    parts = [box((front - 0.1, -width * 0.27, height * 0.5), (front + 0.015, width * 0.27, height * 0.86), dark, bottom=True)]
+    parts = [
+        box(
+            (front - 0.1, -width * 0.27, height * 0.5),
+            (front + 0.015, width * 0.27, height * 0.86),
+            dark,
+            bottom=True,
+        )
+    ]
     for side in (-1.0, 1.0):
-        parts.append(ball((front - 0.13, side * width * 0.36, height), (0.13, 0.17, 0.09), white, 5, 8))
-        parts.append(ball((rear + 0.09, side * width * 0.4, height * 1.25), (0.11, 0.11, 0.14), red, 5, 8))
+        parts.append(
+            ball((front - 0.13, side * width * 0.36, height), (0.13, 0.17, 0.09), white, 5, 8)
+        )
+        parts.append(
+            ball((rear + 0.09, side * width * 0.4, height * 1.25), (0.11, 0.11, 0.14), red, 5, 8)
+        )
     for x, d in ((front + 0.02, 1.0), (rear - 0.02, -1.0)):
         z0, z1 = height * 0.55, height * 0.55 + 0.12
         corners = [(x, -0.26 * d, z0), (x, 0.26 * d, z0), (x, 0.26 * d, z1), (x, -0.26 * d, z1)]
@@ -136,7 +157,12 @@ def _body(atlas: AtlasBuilder, labels: Labels, body: _Body, paint: Paint) -> Mes
     shell = surface(grid, uv, paint, smooth=True, others=[glass], which=which)
     dark = Paint(atlas["plain"], labels.vehicle, (0.012,) * 3)
     low = body.stations[4][1] * height
-    belly = box((-length * 0.47, -width * 0.42, low - 0.03), (length * 0.47, width * 0.42, low + 0.1), dark, bottom=True)
+    belly = box(
+        (-length * 0.47, -width * 0.42, low - 0.03),
+        (length * 0.47, width * 0.42, low + 0.1),
+        dark,
+        bottom=True,
+    )
     parts = [shell, belly]
     for end in (0, -1):
         ring = grid[end]
@@ -152,7 +178,8 @@ def _body(atlas: AtlasBuilder, labels: Labels, body: _Body, paint: Paint) -> Mes
         belt, top = body.stations[4][2] * height, body.stations[4][3] * height - 0.05
         y0, y1 = 0.98 * width / 2, body.stations[4][5] * width / 2
         for side in (-1.0, 1.0):
-            parts.append(tube((x, side * y0, belt), (x, side * y1, top - 0.02), (0.045, 0.045), paint, 4))
+            foot, head = (x, side * y0, belt), (x, side * y1, top - 0.02)
+            parts += [tube(foot, head, (0.045, 0.045), paint, 4)]
     return join(parts)
 
 
@@ -168,7 +195,9 @@ def vehicle(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, kind:
     axles = (-0.62, 0.55) if kind == "bus" else (-0.6, 0.64)
     parts = [_body(atlas, labels, body, paint)]
     parts += _wheels(atlas, labels, tuple(a * length / 2 for a in axles), width, radius)
-    parts += _lights(atlas, labels, body.size, {"van": 0.8, "bus": 0.85, "suv": 0.82}.get(kind, 0.64))
+    parts += _lights(
+        atlas, labels, body.size, {"van": 0.8, "bus": 0.85, "suv": 0.82}.get(kind, 0.64)
+    )
     x = body.stations[body.front + 1][0] * length / 2 - 0.25
     if kind != "bus":
         z = body.stations[body.front + 1][2] * height + 0.06
@@ -190,15 +219,20 @@ def _truck(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, paint:
         box((-front, -width / 2, 1.0), (front - 2.0, width / 2, 3.35), load, bottom=True),
         box((-front + 0.6, -width / 2 - 0.008, 1.7), (front - 2.6, width / 2 + 0.008, 2.4), band),
         box((-front, -0.5, 0.65), (front - 0.3, 0.5, 1.0), dark, bottom=True),
-        box((front - 1.85, -width / 2 + 0.05, 0.45), (front, width / 2 - 0.05, 1.5), paint, bottom=True),
+        box(
+            (front - 1.85, -width / 2 + 0.05, 0.45),
+            (front, width / 2 - 0.05, 1.5),
+            paint,
+            bottom=True,
+        ),
     ]
-    low, high = (front - 1.85, front), (front - 1.85, front - 0.18)
+    a, b = front - 1.85, front - 0.18
     y = width / 2 - 0.05
     grid = np.array([
-        [(low[0], -y, 1.5), (low[1], -y, 1.5), (low[1], y, 1.5), (low[0], y, 1.5)],
-        [(high[0], -y, 2.35), (high[1], -y + 0.05, 2.35), (high[1], y - 0.05, 2.35), (high[0], y, 2.35)],
-        [(high[0], -y, 2.7), (high[1] - 0.1, -y + 0.1, 2.7), (high[1] - 0.1, y - 0.1, 2.7), (high[0], y, 2.7)],
-        [(high[0], 0, 2.72), (high[0], 0, 2.72), (high[0], 0, 2.72), (high[0], 0, 2.72)],
+        [(a, -y, 1.5), (front, -y, 1.5), (front, y, 1.5), (a, y, 1.5)],
+        [(a, -y, 2.35), (b, -y + 0.05, 2.35), (b, y - 0.05, 2.35), (a, y, 2.35)],
+        [(a, -y, 2.7), (b - 0.1, -y + 0.1, 2.7), (b - 0.1, y - 0.1, 2.7), (a, y, 2.7)],
+        [(a, 0, 2.72)] * 4,
     ])  # fmt: skip
     which = np.array([[1, 1, 1], [0, 0, 0], [0, 0, 0]])
     parts.append(surface(grid, grid[..., :2], paint, others=[glass], which=which))

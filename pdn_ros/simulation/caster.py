@@ -73,7 +73,9 @@ class Caster:
             t[at], u[at], v[at] = near["tfar"][closer], near["u"][closer], near["v"][closer]
         return Hits(triangle, t, u, v)
 
-    def blocked(self, origins: Floats, directions: Floats, reach: Floats | None = None) -> NDArray[np.bool_]:
+    def blocked(
+        self, origins: Floats, directions: Floats, reach: Floats | None = None
+    ) -> NDArray[np.bool_]:
         """Return whether anything lies along the rays, (N,) bool, within `reach` (N,) lengths."""
         far = np.full(len(origins), 1e30, np.float32) if reach is None else reach
         out = self._static.run(origins, directions, far, query="OCCLUDED") == 0

@@ -16,7 +16,7 @@ QUALITY = 94
 
 
 def sample_drives(configs: Iterable[DriveConfig], every: int) -> Iterator[tuple[str, DriveFrame]]:
-    """Yield names and frames: each `every`-th frame of each drive, the first one shifted by drive."""
+    """Yield names and frames: each `every`-th frame of each drive, shifted by the seed."""
     for config in configs:
         first = config.seed % every
         wanted = range(min(first, config.frames - 1), config.frames, every)

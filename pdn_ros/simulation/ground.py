@@ -5,100 +5,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.simulation.layout import KERB, PERIOD, Labels, Layout, Plan
+from pdn_ros.simulation.markings import COLUMNS, ROWS, Canvas, paint_markings
 from pdn_ros.simulation.mesh import Mesh, Paint, box, join, surface
 from pdn_ros.simulation.path import Path
 from pdn_ros.simulation.textures import AtlasBuilder, noise
 
-ROWS, COLUMNS = 8192, 1024
-WHITE = 212
 
-
-class _Canvas:
-    """A grey plane and a label plane over one period; s downward, t to the right."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.half = layout.paved_half
-        self.grey = np.zeros((ROWS, COLUMNS), np.uint8)
-        self.label = np.zeros((ROWS, COLUMNS), np.uint8)
-
-    def row(self, s: float) -> int:
-        return round(s / PERIOD * ROWS)
-
-    def column(self, t: float) -> int:
-        return round((t + self.half) / (2 * self.half) * COLUMNS)
-
-    def area(self, s0: float, s1: float, t0: float, t1: float) -> tuple[slice, slice]:
-        return (
-            slice(max(self.row(s0), 0), min(self.row(s1), ROWS)),
-            slice(max(self.column(t0), 0), min(self.column(t1), COLUMNS)),
-        )
-
-    def points(self, st: list[tuple[float, float]]) -> NDArray[np.int32]:
-        return np.array([(self.column(t), self.row(s)) for s, t in st], np.int32)
-
-
-def _markings(canvas: _Canvas, layout: Layout, plan: Plan, rng: np.random.Generator, lm: int) -> None:
-    """Paint the lane markings into the label plane."""
-    mark, road = canvas.label, layout.road_half
-    inner = layout.median / 2
-    edge = road - layout.parking
-
-    def line(s0: float, s1: float, t: float, width: float = 0.12) -> None:
-        mark[canvas.area(s0, s1, t - width / 2, t + width / 2)] = lm
-
-    dash, gap = (3.0, 3.4) if layout.lanes == 1 else (3.0, 5.53)
-    if inner > 0:
-        for t in (-inner - 0.18, inner + 0.18):
-            line(0, PERIOD, t)
-    else:
-        for s in np.arange(0, PERIOD, dash + gap):
-            line(s, s + dash, 0.0)
-    for lane in range(1, layout.lanes):
-        for s in np.arange(0, PERIOD, dash + gap):
-            for side in (-1, 1):
-                line(s, s + dash, side * (inner + lane * layout.lane_width))
-    for side in (-1, 1):
-        if layout.parking:
-            for s in np.arange(0, PERIOD, 6.4):
-                mark[canvas.area(s, s + 0.1, *sorted((side * edge, side * road)))] = lm
-                line(s - 0.6, s + 0.7, side * edge, 0.1)
-        else:
-            line(0, PERIOD, side * (edge - 0.2))
-    keep = plan.side_half + 4.5
-    for centre, reach in ((plan.zebra, 3.2), (plan.crossroads, keep)):
-        mark[canvas.area(centre - reach, centre + reach, -road, road)] = 0
-    for centre in (plan.zebra, plan.crossroads - keep - 2.2):
-        for t in np.arange(-edge + 0.25, edge - 0.5, 1.0):
-            if abs(t + 0.25) > inner:
-                mark[canvas.area(centre - 1.9, centre + 1.9, t, t + 0.5)] = lm
-    # Stop lines: traffic keeps right, so the vehicles that come along s stand at negative t.
-    for side, s in ((-1, plan.crossroads - keep - 5.2), (1, plan.crossroads + keep + 0.8)):
-        mark[canvas.area(s, s + 0.45, *sorted((side * (inner + 0.1), side * (edge - 0.1))))] = lm
-    for side, s in ((-1, plan.crossroads - keep - 16), (1, plan.crossroads + keep + 14)):
-        for lane in range(layout.lanes):
-            t = side * (inner + (lane + 0.5) * layout.lane_width)
-            d = -side
-            head = [(s + d * 2.0, t - 0.4), (s + d * 3.6, t), (s + d * 2.0, t + 0.4)]
-            shaft = [(s - d * 1.6, t - 0.09), (s + d * 2.1, t - 0.09)]
-            shaft += [(q, t + 0.09) for q, _ in reversed(shaft)]
-            for shape in (head, shaft):
-                cv2.fillPoly(mark, [canvas.points(shape)], lm)
-    for _ in range(2):
-        sign = np.zeros((90, 160), np.uint8)
-        cv2.putText(sign, "30", (12, 74), cv2.FONT_HERSHEY_SIMPLEX, 2.6, 1, 11)
-        s, side = float(rng.uniform(5, 25)) + 75 * _, int(rng.choice([-1, 1]))
-        t = side * (inner + layout.lane_width / 2)
-        rows, columns = canvas.area(s, s + 2.6, t - 0.8, t + 0.8)
-        patch = mark[rows, columns]
-        # Read by a driver who comes along s at negative t: rows grow away from him.
-        turned = sign[::-1, ::-1] if side < 0 else sign
-        size = (patch.shape[1], patch.shape[0])
-        patch[cv2.resize(turned, size, interpolation=cv2.INTER_NEAREST) > 0] = lm
-
-
-def _asphalt(canvas: _Canvas, layout: Layout, rng: np.random.Generator) -> None:
+def _asphalt(canvas: Canvas, layout: Layout, rng: np.random.Generator) -> None:
     """Paint asphalt with wheel tracks, mended patches, cracks, manholes and stains."""
-    base = float(rng.uniform(86, 118))
+    base = float(rng.uniform(74, 104))
     fine = 5.0 * noise(rng, 512, 0.15) + 3.0 * noise(rng, 512, 1.2)
     coarse = cv2.resize(7.0 * noise(rng, 256, 1.5), (COLUMNS, 1024), interpolation=cv2.INTER_CUBIC)
     tile = base + np.tile(fine, (2, COLUMNS // 512)) + coarse
@@ -123,16 +38,20 @@ def _asphalt(canvas: _Canvas, layout: Layout, rng: np.random.Generator) -> None:
         crack = canvas.points([(s + a, t0 + b) for a, b in steps])
         cv2.polylines(canvas.grey, [crack], False, int(base * 0.6), int(rng.integers(1, 3)))
     for _ in range(9):
-        centre = canvas.points([(float(rng.uniform(3, PERIOD - 3)), float(rng.uniform(-0.8, 0.8) * road))])
+        centre = canvas.points(
+            [(float(rng.uniform(3, PERIOD - 3)), float(rng.uniform(-0.8, 0.8) * road))]
+        )
         axes = (round(0.33 / (2 * canvas.half) * COLUMNS), round(0.33 / PERIOD * ROWS))
         at = (int(centre[0, 0]), int(centre[0, 1]))
         cv2.ellipse(canvas.grey, at, axes, 0, 0, 360, int(base * 0.55), -1)
         cv2.ellipse(canvas.grey, at, axes, 0, 0, 360, int(base * 1.15), 2)
 
 
-def _sidewalk(canvas: _Canvas, layout: Layout, plan: Plan, labels: Labels, rng: np.random.Generator) -> None:
+def _sidewalk(
+    canvas: Canvas, layout: Layout, plan: Plan, labels: Labels, rng: np.random.Generator
+) -> None:
     """Paint slabs and kerb stones beside the road; the crossroads stay asphalt."""
-    base, slab = float(rng.uniform(140, 172)), int(rng.choice([16, 24, 32]))
+    base, slab = float(rng.uniform(112, 150)), int(rng.choice([16, 24, 32]))
     tone = 8 * rng.standard_normal((512 // slab + 1, 512 // slab + 1))
     y, x = np.mgrid[:512, :512]
     tile = base + tone[y // slab, x // slab] + 6 * noise(rng, 512, 0.9) + 4 * noise(rng, 512, 0.2)
@@ -158,7 +77,9 @@ def _sidewalk(canvas: _Canvas, layout: Layout, plan: Plan, labels: Labels, rng: 
         canvas.grey[area] = np.clip(base + 6 * rng.standard_normal(canvas.grey[area].shape), 0, 255)
         canvas.label[area] = labels.sidewalk
         side = plan.side_half + 1
-        area = canvas.area(plan.crossroads - side, plan.crossroads + side, -layout.median, layout.median)
+        area = canvas.area(
+            plan.crossroads - side, plan.crossroads + side, -layout.median, layout.median
+        )
         canvas.grey[area] = 100
         canvas.label[area] = 0
 
@@ -167,8 +88,8 @@ def paint_ground(
     atlas: AtlasBuilder, layout: Layout, plan: Plan, labels: Labels, rng: np.random.Generator
 ) -> int:
     """Add the strip's texture (one period, both sides to the sidewalk's edge) and return its id."""
-    canvas = _Canvas(layout)
-    _markings(canvas, layout, plan, rng, labels.lane_marking)
+    canvas = Canvas(layout)
+    paint_markings(canvas, layout, plan, rng, labels.lane_marking)
     marked = canvas.label == labels.lane_marking
     _asphalt(canvas, layout, rng)
     worn = np.clip(0.9 + 0.22 * noise(rng, 512, 0.8), 0.25, 1.0)
@@ -191,7 +112,7 @@ def paint_ground(
 
 def kerb_height(s: NDArray[np.float64], plan: Plan) -> NDArray[np.float64]:
     """Return the kerb's height along the street: none across the mouth of a side road."""
-    return KERB * np.clip((plan.away(s) - plan.side_half) / 0.8, 0.0, 1.0)
+    return np.asarray(KERB * np.clip((plan.away(s) - plan.side_half) / 0.8, 0.0, 1.0))
 
 
 def ground_mesh(
@@ -216,9 +137,7 @@ def ground_mesh(
         kerb = strip([side * road, side * (road + 0.02)], [0.0, k], [inner, inner])
         walk = strip([side * (road + 0.02), side * wide], [k, k], [inner, side * (wide - 0.02)])
         parts += [kerb, walk]
-        land = Paint(
-            atlas["grass"], labels.vegetation, (0.06, 0.2, 0.11), uv_scale=1 / 6.0
-        )
+        land = Paint(atlas["grass"], labels.vegetation, (0.06, 0.15, 0.1), uv_scale=1 / 6.0)
         yard = Paint(atlas["gravel"], labels.sidewalk, (0.36, 0.4, 0.43), uv_scale=1 / 3.0)
         reach = layout.garden[1] + 0.3
         urban = layout.garden[0] < 1
@@ -229,7 +148,10 @@ def ground_mesh(
             coarse = s[::5]
             t = side * np.array([t0, t1])
             # The mouth of a side road lies level with the road, its strip just above the land.
-            z = np.array([-0.03, rise - 0.03])[None] + np.clip(kerb_height(coarse, plan), 0, None)[:, None]
+            z = (
+                np.array([-0.03, rise - 0.03])[None]
+                + np.clip(kerb_height(coarse, plan), 0, None)[:, None]
+            )
             points = path.world(coarse[:, None], t[None], z)
             uv = np.stack(np.broadcast_arrays(t[None], coarse[:, None]), axis=-1)
             parts.append(surface(points, uv, material, up=True))
@@ -240,7 +162,13 @@ def ground_mesh(
 
 
 def _side_road(
-    path: Path, layout: Layout, plan: Plan, labels: Labels, atlas: AtlasBuilder, centre: float, side: float
+    path: Path,
+    layout: Layout,
+    plan: Plan,
+    labels: Labels,
+    atlas: AtlasBuilder,
+    centre: float,
+    side: float,
 ) -> Mesh:
     """Return a side road of 80 m with its sidewalks and centre dashes."""
     wide, half = layout.paved_half, plan.side_half
@@ -263,12 +191,14 @@ def _side_road(
     return join(parts)
 
 
-def median_mesh(path: Path, layout: Layout, plan: Plan, labels: Labels, atlas: AtlasBuilder) -> list[Mesh]:
+def median_mesh(
+    path: Path, layout: Layout, plan: Plan, labels: Labels, atlas: AtlasBuilder
+) -> list[Mesh]:
     """Return the raised grass islands between the two directions of a boulevard."""
     meshes: list[Mesh] = []
     half = layout.median / 2 - 0.15
     stone = Paint(atlas["concrete"], labels.sidewalk, (0.5, 0.5, 0.5), uv_scale=0.5)
-    lawn = Paint(atlas["grass"], labels.vegetation, (0.07, 0.22, 0.1), uv_scale=1 / 5.0)
+    lawn = Paint(atlas["grass"], labels.vegetation, (0.06, 0.15, 0.09), uv_scale=1 / 5.0)
     for s in np.arange(path.start + 2, path.end - 3, 2.0):
         gap = min(plan.to_crossroads(s + 1) - plan.side_half - 8.0, plan.to_zebra(s + 1) - 3.5)
         if gap < 0:

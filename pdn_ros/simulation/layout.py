@@ -111,11 +111,11 @@ class Plan:
 
     def away(self, s: NDArray[np.floating]) -> NDArray[np.floating]:
         """Return the distances along the street to the nearest crossroads."""
-        return np.abs((s - self.crossroads + PERIOD / 2) % PERIOD - PERIOD / 2)
+        return np.asarray(np.abs((s - self.crossroads + PERIOD / 2) % PERIOD - PERIOD / 2))
 
     def to_crossroads(self, s: float) -> float:
         """Return the distance along the street to the nearest crossroads."""
-        return float(self.away(np.float64(s)))  # type: ignore[arg-type]
+        return float(self.away(np.array(s)))
 
     def to_zebra(self, s: float) -> float:
         """Return the distance along the street to the nearest zebra crossing."""

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.simulation.caster import Caster
-from pdn_ros.simulation.render import Floats, Surfaces, dot, interpolated
 from pdn_ros.simulation.scene import Scene
+from pdn_ros.simulation.surfaces import Floats, Surfaces, dot, interpolated
 from pdn_ros.simulation.textures import GROUND_LABEL
 
 RINGS, STEPS = 64, 1600
@@ -40,7 +40,8 @@ class Lidar:
         up = np.linspace(*ELEVATION, RINGS)[:, None]
         turn = np.linspace(-np.pi, np.pi, STEPS, endpoint=False)[None]
         beams = np.stack(
-            np.broadcast_arrays(np.cos(up) * np.cos(turn), np.cos(up) * np.sin(turn), np.sin(up)), -1
+            np.broadcast_arrays(np.cos(up) * np.cos(turn), np.cos(up) * np.sin(turn), np.sin(up)),
+            -1,
         )
         self._beams = np.ascontiguousarray(beams.reshape(-1, 3), np.float32)
         # Reflectance as the laser sees it; signs and plates send it straight back.

@@ -150,9 +150,13 @@ def surface(
     area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     size = np.linalg.norm(area, axis=1)
     keep = size > 1e-9
-    normals = split(vertex) if smooth else np.repeat((area / size.clip(1e-12)[:, None])[:, None], 3, 1)
-    reference = normals[..., 2] if up else np.einsum(
-        "fij,fij->fi", normals, corners - p.reshape(-1, 3).mean(axis=0)
+    normals = (
+        split(vertex) if smooth else np.repeat((area / size.clip(1e-12)[:, None])[:, None], 3, 1)
+    )
+    reference = (
+        normals[..., 2]
+        if up
+        else np.einsum("fij,fij->fi", normals, corners - p.reshape(-1, 3).mean(axis=0))
     )
     if float((reference.mean(axis=1) * size).sum()) < 0:
         normals = -normals
@@ -239,7 +243,9 @@ def tube(
     )
 
 
-def ball(centre: ArrayLike, radii: ArrayLike, paint: Paint, rings: int = 6, sides: int = 10) -> Mesh:
+def ball(
+    centre: ArrayLike, radii: ArrayLike, paint: Paint, rings: int = 6, sides: int = 10
+) -> Mesh:
     """Return an ellipsoid with smooth normals."""
     unit, angles = _unit_ball(rings, sides)
     r = (np.asarray(radii, np.float32) * np.ones(3, np.float32)).astype(np.float32)
@@ -263,7 +269,7 @@ def _unit_ball(rings: int, sides: int) -> tuple[Floats, Floats]:
 
 
 def footprint(mesh: Mesh, low: float, high: float) -> NDArray[np.float32] | None:
-    """Return the convex outline (K, 2) of what the mesh has between two heights, None for nothing."""
+    """Return the convex outline (K, 2) of what lies between two heights; None for nothing."""
     a = mesh.corners.reshape(-1, 3)
     b = mesh.corners[:, [1, 2, 0]].reshape(-1, 3)
     dz = b[:, 2] - a[:, 2]
@@ -276,5 +282,4 @@ def footprint(mesh: Mesh, low: float, high: float) -> NDArray[np.float32] | None
     inside = np.concatenate(points)[:, :2]
     if len(inside) == 0:
         return None
-    hull: NDArray[np.float32] = cv2.convexHull(np.ascontiguousarray(inside, np.float32))[:, 0]
-    return hull
+    return np.asarray(cv2.convexHull(np.ascontiguousarray(inside, np.float32))[:, 0], np.float32)

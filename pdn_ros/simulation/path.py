@@ -62,7 +62,7 @@ class Path:
         return self._at(s, self.heading)
 
     def world(self, s: ArrayLike, t: ArrayLike, z: ArrayLike = 0.0) -> NDArray[np.float64]:
-        """Return points (..., 3) of the world; s, t and z (height over the centre line) broadcast."""
+        """Return points (..., 3) of the world; s, t, z (over the centre line) broadcast."""
         s, t, z = np.broadcast_arrays(*(np.asarray(a, float) for a in (s, t, z)))
         angle = self.angle(s)
         return np.stack(
@@ -76,7 +76,7 @@ class Path:
 
     def slope(self, s: float) -> float:
         """Return dz/ds at s."""
-        return float((self._at(s + 0.5, self.xyz[:, 2]) - self._at(s - 0.5, self.xyz[:, 2])))
+        return float(self._at(s + 0.5, self.xyz[:, 2]) - self._at(s - 0.5, self.xyz[:, 2]))
 
     def place(
         self, s: float, t: float, z: float = 0.0, yaw: float = 0.0, *, level: bool = True

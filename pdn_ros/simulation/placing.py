@@ -30,12 +30,14 @@ class _Furnisher:
         self.plan, self.labels, self.path = plan, labels, path
         self.start, self.end = path.start + 4, path.end - 6
 
-    def put(self, mesh: Mesh, s: float, t: float, yaw: float = 0.0, *, z: float = KERB, boxed: bool = False,
-            level: bool = True) -> None:  # fmt: skip
+    def put(
+        self, mesh: Mesh, s: float, t: float, yaw: float = 0.0, *, z: float = KERB,
+        boxed: bool = False, level: bool = True,
+    ) -> None:  # fmt: skip
         self.stage.put(mesh, self.path.place(s, t, z, yaw, level=level), boxed=boxed)
 
     def along(self, side: float, s: float, length: float, t: float) -> tuple[float, float, float]:
-        """Return (s, t, yaw) for a thing that extends from x = 0 to `length`, its back off the road."""
+        """Return (s, t, yaw) for what extends from x = 0 to `length`, its back off the road."""
         return (s, t, 0.0) if side > 0 else (s + length, t, np.pi)
 
     def off_crossings(self, s: float, margin: float) -> bool:
@@ -77,11 +79,18 @@ class _Furnisher:
         if layout.garden[0] < 1 and self.off_crossings(s + length / 2, length / 2 + 2):
             t = side * (layout.paved_half + 0.3)
             kind = int(rng.choice([1, 2, 3]))
-            self.put(furniture.fence(rng, self.atlas, self.labels, length, kind), *self.along(side, s, length, t))
+            self.put(
+                furniture.fence(rng, self.atlas, self.labels, length, kind),
+                *self.along(side, s, length, t),
+            )
         for _ in range(int(rng.integers(1, 4))):
             height = float(rng.uniform(5, 10))
             mesh = plants.tree(rng, self.atlas, self.labels, height, 1100)
-            self.put(mesh, s + float(rng.uniform(0.1, 0.9)) * length, side * (layout.paved_half + float(rng.uniform(4, 14))))
+            self.put(
+                mesh,
+                s + float(rng.uniform(0.1, 0.9)) * length,
+                side * (layout.paved_half + float(rng.uniform(4, 14))),
+            )
 
     def greenery(self, side: float) -> None:
         rng, layout, road = self.rng, self.layout, self.layout.road_half
@@ -96,16 +105,24 @@ class _Furnisher:
             length = float(rng.uniform(3, 9))
             if self.off_crossings(s + length / 2, 4 + length / 2) and layout.garden[1] > 1:
                 t = side * (layout.paved_half + 0.55)
-                mesh = plants.hedge(rng, self.atlas, self.labels, length, float(rng.uniform(0.9, 1.7)))
+                mesh = plants.hedge(
+                    rng, self.atlas, self.labels, length, float(rng.uniform(0.9, 1.7))
+                )
                 self.put(mesh, *self.along(side, s, length, t))
         for s in self.every(layout.fences, 6.0):
             length = float(rng.uniform(4, 13))
             middle = s + length / 2
-            if not self.off_crossings(middle, 5 + length / 2) or self.plan.to_zebra(middle) < 4 + length / 2:
+            if (
+                not self.off_crossings(middle, 5 + length / 2)
+                or self.plan.to_zebra(middle) < 4 + length / 2
+            ):
                 continue
             kind = int(rng.choice([1, 4])) if urban else int(rng.choice([0, 1, 2, 3]))
             t = side * (road + 0.28 if urban else layout.paved_half + 0.2)
-            self.put(furniture.fence(rng, self.atlas, self.labels, length, kind), *self.along(side, s, length, t))
+            self.put(
+                furniture.fence(rng, self.atlas, self.labels, length, kind),
+                *self.along(side, s, length, t),
+            )
         if not urban:
             for s in self.every(14.0):
                 mesh = plants.bush(rng, self.atlas, self.labels, float(rng.uniform(0.4, 1.1)), 260)
@@ -129,7 +146,9 @@ class _Furnisher:
         names = [n for n in self.atlas_names() if n.startswith("sign_")]
         for s in self.every(4.5, 9.0):
             if self.off_crossings(s, 4):
-                self.sign(str(rng.choice(names)), s, side * (road + float(rng.uniform(0.35, 0.6))), yaw)
+                self.sign(
+                    str(rng.choice(names)), s, side * (road + float(rng.uniform(0.35, 0.6))), yaw
+                )
         for s in self.plan.repeats(self.plan.zebra, self.start, self.end):
             self.sign("sign_square_crossing", s - 3.0 * np.cos(yaw), side * (road + 0.4), yaw)
             for k in (-1, 1):
@@ -152,7 +171,9 @@ class _Furnisher:
         self.put(face, s, t, turn, boxed=True)
         if rng.random() < 0.25:
             second = "sign_square_parking"
-            face = furniture.sign_face(self.atlas, self.labels, self.atlas[second], second, 0.5, z - 0.75)
+            face = furniture.sign_face(
+                self.atlas, self.labels, self.atlas[second], second, 0.5, z - 0.75
+            )
             self.put(face, s, t, turn, boxed=True)
 
     def signals(self, s: float, side: float, yaw: float) -> None:
@@ -161,9 +182,13 @@ class _Furnisher:
         arm = 4.2 if self.layout.lanes > 1 else 0.0
         lit = int(self.rng.choice([0, 2, 2, 1]))
         self.put(furniture.signal_pole(self.atlas, self.labels, arm), s, t, yaw, boxed=True)
-        self.put(furniture.signal_head(self.atlas, self.labels, lit, 0.0, 2.75), s, t, yaw, boxed=True)
+        self.put(
+            furniture.signal_head(self.atlas, self.labels, lit, 0.0, 2.75), s, t, yaw, boxed=True
+        )
         if arm:
-            self.put(furniture.signal_head(self.atlas, self.labels, lit, arm, 5.1), s, t, yaw, boxed=True)
+            self.put(
+                furniture.signal_head(self.atlas, self.labels, lit, arm, 5.1), s, t, yaw, boxed=True
+            )
 
     def parked(self, side: float) -> None:
         rng, layout = self.rng, self.layout
@@ -183,7 +208,15 @@ class _Furnisher:
                 mesh = vehicle(rng, self.atlas, self.labels, str(rng.choice(kinds, p=share)))
                 t = side * (layout.road_half - layout.parking / 2 + float(rng.normal(0, 0.08)))
                 turn = yaw + (np.pi if rng.random() < 0.1 else 0.0) + float(rng.normal(0, 0.02))
-                self.put(mesh, middle + float(rng.normal(0, 0.25)), t, turn, z=0.0, boxed=True, level=False)
+                self.put(
+                    mesh,
+                    middle + float(rng.normal(0, 0.25)),
+                    t,
+                    turn,
+                    z=0.0,
+                    boxed=True,
+                    level=False,
+                )
 
     def ends(self) -> None:
         """Close the view where the street ends."""
@@ -203,11 +236,17 @@ def furnish(
     """Put everything that stands still on the stage."""
     for side in (-1.0, 1.0):
         # A generator for each kind of thing: more trees do not move the lamps.
-        for name, stream in zip(("houses", "greenery", "poles", "parked"), rng.spawn(4), strict=True):
+        for name, stream in zip(
+            ("houses", "greenery", "poles", "parked"), rng.spawn(4), strict=True
+        ):
             getattr(_Furnisher(stage, stream, atlas, layout, plan, labels, path), name)(side)
     last = _Furnisher(stage, rng.spawn(1)[0], atlas, layout, plan, labels, path)
     last.ends()
     if layout.median:
         for s in last.every(7.0, 6.0):
             if last.off_crossings(s, 11) and plan.to_zebra(s) > 6:
-                last.put(plants.tree(last.rng, atlas, labels, float(last.rng.uniform(5, 8)), 1200), s, 0.0)
+                last.put(
+                    plants.tree(last.rng, atlas, labels, float(last.rng.uniform(5, 8)), 1200),
+                    s,
+                    0.0,
+                )

@@ -9,17 +9,13 @@ from numpy.typing import NDArray
 from pdn_ros.classes import VOID
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.simulation.caster import Caster
-from pdn_ros.simulation.light import Light
-from pdn_ros.simulation.mesh import Mesh
+from pdn_ros.simulation.film import Film
 from pdn_ros.simulation.scene import Scene
+from pdn_ros.simulation.surfaces import Surfaces, dot, interpolated
 from pdn_ros.simulation.textures import GROUND_LABEL, LEVELS
 
 Floats = NDArray[np.float32]
-SPARE = 150_000
-"""Room for moving triangles behind the static ones in the tables of attributes."""
 AO_REACH = 2.5
-CURVE_STEPS, CURVE_TOP = 8192, 4.0
-NOISE_SIDE = 512
 BAND = 40_000
 """Pixels that are rendered together."""
 
@@ -39,79 +35,6 @@ class Shot:
     mask: NDArray[np.uint8]
     depth: Floats
     instance: NDArray[np.int32]
-
-
-class Surfaces:
-    """Attributes of all triangles: the static ones, then those that move in this frame."""
-
-    def __init__(self, scene: Scene) -> None:
-        self._atlas = scene.atlas
-        self._count = len(scene.static)
-        total = self._count + SPARE
-        self.shape = np.empty((total, 3, 5), np.float32)
-        self.tint = np.empty((total, 3), np.float32)
-        self.density = np.empty(total, np.float32)
-        self.material = np.empty(total, np.int32)
-        self.label = np.empty(total, np.uint8)
-        self.instance = np.empty(total, np.int32)
-        self._write(scene.static, 0)
-
-    def _write(self, mesh: Mesh, first: int) -> None:
-        part = slice(first, first + len(mesh))
-        self.shape[part, :, :2] = mesh.uv
-        self.shape[part, :, 2:] = mesh.normals
-        self.tint[part] = mesh.tint
-        self.material[part] = mesh.material
-        self.label[part] = mesh.label
-        self.instance[part] = mesh.instance
-        # Texels per metre, from the areas of the triangle in the texture and in the world.
-        edge, turn = mesh.corners[:, 1:] - mesh.corners[:, :1], mesh.uv[:, 1:] - mesh.uv[:, :1]
-        area = np.linalg.norm(np.cross(edge[:, 0], edge[:, 1]), axis=1)
-        texture = np.abs(turn[:, 0, 0] * turn[:, 1, 1] - turn[:, 0, 1] * turn[:, 1, 0])
-        bits = self._atlas.width_bits[:, 0] + self._atlas.height_bits[:, 0]
-        texels = texture * np.exp2(bits[mesh.material].astype(np.float32))
-        self.density[part] = np.sqrt(texels / np.maximum(area, 1e-9)) + 1e-3
-
-    def texel(
-        self,
-        uv: Floats,
-        material: NDArray[np.int32],
-        level: NDArray[np.int32] | int = 0,
-        jitter: Floats | float = 0.0,
-    ) -> NDArray[np.uint8]:
-        """Return the texels (N, 4) that hold the places uv (2, N), shifted by `jitter` texels."""
-        atlas = self._atlas
-        row = material * LEVELS + level
-        bits_w, bits_h = atlas.width_bits.reshape(-1)[row], atlas.height_bits.reshape(-1)[row]
-        width, height = np.left_shift(1, bits_w), np.left_shift(1, bits_h)
-        place = uv * np.stack([width, height]).astype(np.float32) + np.float32(jitter)
-        cell = np.floor(place).astype(np.int32)
-        index = atlas.offset.reshape(-1)[row] + (cell[0] & (width - 1))
-        index += np.left_shift(cell[1] & (height - 1), bits_w)
-        return atlas.data[index].view(np.uint8).reshape(-1, 4)
-
-    def move(self, moving: Mesh | None) -> None:
-        """Replace what moves."""
-        if moving is not None:
-            if len(moving) > SPARE:
-                raise ValueError(f"{len(moving)} moving triangles, room for {SPARE}")
-            self._write(moving, self._count)
-
-
-def dot(a: Floats, b: Floats) -> Floats:
-    """Return the scalar products (N,) of vectors (3, N) and (3, N) or (3,)."""
-    out: Floats = a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
-    return out
-
-
-def interpolated(corners: Floats, u: Floats, v: Floats) -> Floats:
-    """Return values (C, N) inside triangles from those at their corners (N, 3, C)."""
-    planes = np.ascontiguousarray(corners.reshape(len(corners), -1).T)
-    count = corners.shape[2]
-    inner: Floats = planes[:count] * (1 - u - v)
-    inner += planes[count : 2 * count] * u
-    inner += planes[2 * count :] * v
-    return inner
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +69,7 @@ class Renderer:
         self._rays = np.ascontiguousarray(camera.rays().reshape(-1, 3).T, np.float32)
         self._length = np.sqrt(dot(self._rays, self._rays))
         h, w = camera.height, camera.width
-        y, x = np.mgrid[:h, :w].astype(np.float32)
-        radius = np.hypot((x - w / 2) / w, (y - h / 2) / w)
-        self._vignette = (1 - 0.55 * radius**2).astype(np.float32)
-        linear = np.arange(CURVE_STEPS, dtype=np.float32) * np.float32(CURVE_TOP / CURVE_STEPS)
-        # Hable's filmic curve: a toe for deep shadows, a shoulder for the sky.
-        a, b, c, d, e, f = 0.22, 0.30, 0.10, 0.20, 0.01, 0.30
-
-        def filmic(x: Floats | float) -> Floats:
-            return np.asarray((x * (a * x + c * b) + d * e) / (x * (a * x + b) + d * f) - e / f)
-
-        toned = filmic(2.2 * linear) / filmic(2.2 * CURVE_TOP * 0.6)
-        self._curve = (255 * np.clip(toned, 0, 1) ** (1 / 2.2)).astype(np.float32)
-        tile = np.random.default_rng(1).standard_normal(
-            (h + NOISE_SIDE // 2, w + NOISE_SIDE // 2, 3), np.float32
-        )
-        self._grain = tile
+        self._film = Film(scene.light, h, w)
         # Sixteen directions that tile the image: averaging 4 x 4 pixels averages all of them.
         k = np.arange(16) + 0.5
         z, turn = 1 - k / 8, k * np.pi * (3 - np.sqrt(5))
@@ -187,15 +95,21 @@ class Renderer:
         band = max(2, 2 * round(BAND / (2 * w)))
         for row in range(0, h, band):
             first, last = row * w, min(row + band, h) * w
-            part = None if where is None else where[slice(*np.searchsorted(where, (first, last)))] - first
+            part = (
+                None
+                if where is None
+                else where[slice(*np.searchsorted(where, (first, last)))] - first
+            )
             self._band(pose, first, last, part, out, rng)
         # Averaged over 4 x 4 samples: all sixteen directions once.
         open_ = cv2.resize(cv2.blur(out.open, (4, 4)), (w, h), interpolation=cv2.INTER_LINEAR)
         np.multiply(out.ambient, open_.reshape(-1), out=out.ambient)
         np.add(out.direct, out.ambient, out=out.direct)
-        image = self._develop(cv2.merge(list(out.direct.reshape(3, h, w))), rng)
+        image = self._film.develop(cv2.merge(list(out.direct.reshape(3, h, w))), rng)
         size = (h, w)
-        return Shot(image, out.mask.reshape(size), out.depth.reshape(size), out.instance.reshape(size))
+        return Shot(
+            image, out.mask.reshape(size), out.depth.reshape(size), out.instance.reshape(size)
+        )
 
     def _band(
         self,
@@ -207,7 +121,7 @@ class Renderer:
         rng: np.random.Generator,
     ) -> None:
         """Render the pixels from `first` to `last`: rows few enough for the processor's cache."""
-        rays = pose[:3, :3].astype(np.float32) @ self._rays[:, first:last]
+        rays = np.asarray(pose[:3, :3].astype(np.float32) @ self._rays[:, first:last], np.float32)
         origin = pose[:3, 3].astype(np.float32)
         count = last - first
         hits = self._caster.first(np.tile(origin, (count, 1)), np.ascontiguousarray(rays.T), where)
@@ -215,7 +129,7 @@ class Renderer:
         missed = np.flatnonzero(hits.triangle < 0)
         length = self._length[first:last]
         if len(missed):
-            sky = rays[:, missed] / length[missed]
+            sky = np.asarray(rays[:, missed] / length[missed], np.float32)
             out.direct[:, first + missed] = self._scene.light.sky(sky)
         if not len(seen):
             return
@@ -223,7 +137,7 @@ class Renderer:
         out.depth[pixel] = t
         out.instance[pixel] = self._surfaces.instance[triangle]
         distance = t * length[seen]
-        directions = rays[:, seen] / length[seen]
+        directions = np.asarray(rays[:, seen] / length[seen], np.float32)
         inner = interpolated(self._surfaces.shape[triangle], hits.u[seen], hits.v[seen])
         self._shade(origin, directions, distance, t, inner, triangle, pixel, out, rng)
 
@@ -256,7 +170,7 @@ class Renderer:
         sunny = np.maximum(dot(normals, light.sun) * (1 - soft) + soft, 0.0)
         if light.sunlight.any():
             lit = np.flatnonzero(sunny > 0.01)
-            spread = light.sun + rng.standard_normal((len(lit), 3), np.float32) * np.float32(0.006)
+            spread = light.sun + rng.standard_normal((len(lit), 3), np.float32) * np.float32(0.003)
             sunny[lit[self._caster.blocked(starts[lit], spread)]] = 0.0
         self._probe(starts, normals, pixel, out)
         up = 0.5 + 0.5 * normals[2]
@@ -303,7 +217,9 @@ class Renderer:
         painted[strip] = self._surfaces.texel(uv[:, strip], material[strip])[:, GROUND_LABEL]
         return linear, painted
 
-    def _probe(self, starts: Floats, normals: Floats, pixel: NDArray[np.intp], out: "_Buffers") -> None:
+    def _probe(
+        self, starts: Floats, normals: Floats, pixel: NDArray[np.intp], out: "_Buffers"
+    ) -> None:
         """Write whether the near hemisphere is open along one direction, at half size."""
         y, x = np.divmod(pixel, self._camera.width)
         chosen = np.flatnonzero(((y | x) & 1) == 0)
@@ -328,20 +244,3 @@ class Renderer:
         glint = np.clip(dot(away, light.sun), 0, 1) ** 160 * (sunny > 0)
         mirrored += light.sunlight[:, None] * (3 * glint)
         return share, mirrored
-
-    def _develop(self, picture: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
-        """Return the 8-bit image: lens blur, vignette, exposure, tone curve, noise."""
-        light = self._scene.light
-        picture = cv2.GaussianBlur(np.minimum(picture, 4.0), (3, 3), 0.6)
-        bright = float(np.mean(np.sqrt(picture[::8, ::8, 1])))
-        exposure = (np.sqrt(light.target) / max(bright, 1e-3)) ** 1.4
-        gain = self._vignette * np.float32(exposure)
-        # A filmic curve as a table: linear light to display values, gamma included.
-        index = cv2.multiply(picture, cv2.merge([gain] * 3), scale=CURVE_STEPS / CURVE_TOP)
-        index = np.minimum(index, CURVE_STEPS - 1).astype(np.int16)
-        display = self._curve[index]
-        # The noise of one tile, shifted anew for each picture.
-        rows, columns = rng.integers(0, NOISE_SIDE // 2, 2)
-        grain = self._grain[rows : rows + display.shape[0], columns : columns + display.shape[1]]
-        display = cv2.scaleAdd(grain, light.noise, display)
-        return cv2.convertScaleAbs(np.maximum(display, 0, out=display))

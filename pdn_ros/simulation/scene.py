@@ -133,7 +133,7 @@ def build_scene(name: str, seed: int, seconds: float) -> Scene:
     plan, ego, path, driven = _course(course, layout, seconds)
     atlas = AtlasBuilder()
     add_surfaces(atlas, colours)
-    add_signs(atlas, colours)
+    add_signs(atlas)
     add_facades(atlas, facades, 7)
     ground = paint_ground(atlas, layout, plan, labels, paving)
     stage = Stage()

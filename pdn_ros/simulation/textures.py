@@ -19,13 +19,13 @@ Texels = NDArray[np.uint8]
 
 
 def noise(rng: np.random.Generator, size: int, exponent: float = 1.0) -> NDArray[np.float32]:
-    """Return tileable noise (size, size) with zero mean, unit deviation and a 1/f^exponent spectrum."""
+    """Return tileable noise (size, size): mean 0, deviation 1, a 1/f^exponent spectrum."""
     spectrum = np.fft.rfft2(rng.standard_normal((size, size)))
     fy, fx = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None, :]
     frequency = np.hypot(fx, fy)
     frequency[0, 0] = np.inf
     field = np.fft.irfft2(spectrum / frequency**exponent, s=(size, size))
-    return (field / field.std()).astype(np.float32)
+    return np.asarray(field / field.std(), np.float32)
 
 
 def texels(bgr: NDArray[np.float32], label: NDArray[np.uint8] | None = None) -> Texels:
@@ -37,7 +37,12 @@ def texels(bgr: NDArray[np.float32], label: NDArray[np.uint8] | None = None) -> 
 
 
 def speckled(
-    rng: np.random.Generator, size: int, base: float, coarse: float, fine: float, exponent: float = 1.3
+    rng: np.random.Generator,
+    size: int,
+    base: float,
+    coarse: float,
+    fine: float,
+    exponent: float = 1.3,
 ) -> NDArray[np.float32]:
     """Return a grey surface (size, size, 3): coarse stains and fine grain around `base`."""
     grey = base + coarse * noise(rng, size, exponent) + fine * noise(rng, size, 0.2)
@@ -78,7 +83,13 @@ class AtlasBuilder:
         self._surface: list[tuple[float, float, float]] = []
 
     def add(
-        self, name: str, image: Texels, *, gloss: float = 0.0, glow: float = 0.0, diffuse: float = 0.0
+        self,
+        name: str,
+        image: Texels,
+        *,
+        gloss: float = 0.0,
+        glow: float = 0.0,
+        diffuse: float = 0.0,
     ) -> int:
         """Add a texture (H, W, 4) whose sides are powers of two and return its id."""
         levels = [image]
@@ -88,7 +99,7 @@ class AtlasBuilder:
             size = (max(1, w // 2), max(1, h // 2))
             smaller = cv2.resize(last, size, interpolation=cv2.INTER_AREA)
             smaller[..., 3] = cv2.resize(last[..., 3], size, interpolation=cv2.INTER_NEAREST)
-            levels.append(smaller)
+            levels.append(np.asarray(smaller, np.uint8))
         self._levels.append(levels)
         self._names.append(name)
         self._surface.append((gloss, glow, diffuse))
@@ -136,7 +147,7 @@ def add_surfaces(atlas: AtlasBuilder, rng: np.random.Generator) -> None:
     atlas.add("concrete", texels(speckled(rng, 256, 225, 12, 8)))
     atlas.add("fabric", texels(speckled(rng, 64, 220, 16, 12)))
     bark = cv2.resize(speckled(rng, 128, 215, 18, 14), (128, 256), interpolation=cv2.INTER_LINEAR)
-    atlas.add("bark", texels(cv2.GaussianBlur(bark, (1, 9), 0)))
+    atlas.add("bark", texels(np.asarray(cv2.GaussianBlur(bark, (1, 9), 0), np.float32)))
     leaf = speckled(rng, 256, 215, 22, 26, 0.9)
     atlas.add("leaf", texels(leaf), diffuse=0.35)
     grass = speckled(rng, 512, 205, 20, 22, 1.0)

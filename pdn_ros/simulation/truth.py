@@ -121,14 +121,18 @@ class Truth:
         depth = np.maximum(optical[:, 2], 1e-3)
         u = camera.k[0, 0] * optical[:, 0] / depth + camera.k[0, 2]
         v = camera.k[1, 1] * optical[:, 1] / depth + camera.k[1, 2]
-        view = (optical[:, 2] > 0.1) & (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
+        view = (
+            (optical[:, 2] > 0.1) & (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
+        )
         view &= (offset[:, :2] ** 2).sum(axis=1) < config.max_range**2
         view &= paved.reshape(-1)
         index = np.flatnonzero(view)
         rays = np.ascontiguousarray(offset[index], np.float32)
         starts = np.broadcast_to(pose[:3, 3].astype(np.float32), rays.shape).copy()
         free = np.zeros((rows // 2, columns // 2), bool)
-        free.reshape(-1)[index] = ~self._caster.blocked(starts, rays, np.ones(len(rays), np.float32))
+        free.reshape(-1)[index] = ~self._caster.blocked(
+            starts, rays, np.ones(len(rays), np.float32)
+        )
         return free.repeat(2, axis=0).repeat(2, axis=1)
 
     def _ground(
@@ -147,9 +151,12 @@ class Truth:
         station = path.start + 0.5 * nearest + along
         z = np.interp(station, path.start + 0.5 * np.arange(len(px)), path.xyz[:, 2])
         # The coarse grid's corners are the first and last cell: resize by hand, not by cv2's rule.
-        u, v = (np.meshgrid(np.linspace(0, 25, len(x)), np.linspace(0, 25, len(y))))
+        u, v = np.meshgrid(np.linspace(0, 25, len(x)), np.linspace(0, 25, len(y)))
         maps = (u.astype(np.float32), v.astype(np.float32))
-        fields = (cv2.remap(f.astype(np.float32), *maps, cv2.INTER_LINEAR) for f in (z, station, across))
+        fields = (
+            np.asarray(cv2.remap(f.astype(np.float32), *maps, cv2.INTER_LINEAR), np.float32)
+            for f in (z, station, across)
+        )
         height, s, t = fields
         aside = np.abs(t)
         paved = (aside > layout.median / 2 - 0.1) & (aside < layout.paved_half - 0.05)

@@ -7,9 +7,10 @@ from pdn_ros.simulation.caster import Caster
 from pdn_ros.simulation.lidar import Lidar, Scan
 from pdn_ros.simulation.mesh import join
 from pdn_ros.simulation.placed import Placed
-from pdn_ros.simulation.render import Renderer, Shot, Surfaces
+from pdn_ros.simulation.render import Renderer, Shot
 from pdn_ros.simulation.rig import Rig
 from pdn_ros.simulation.scene import Scene
+from pdn_ros.simulation.surfaces import Surfaces
 
 BEHIND, AHEAD = 45.0, 130.0
 """Moving things beyond this are left out, in metres."""

@@ -45,7 +45,7 @@ def test_patches_cost_more_with_each_and_no_more_than_there_are(cost):
 
 
 def test_equal_scale_costs_the_same(cost):
-    scale = cost.equal_scale(480, 640)
+    scale = cost.equal_scale(720, 960)
     assert 0.3 < scale < 1
-    assert cost.dense(480, 640, scale) == pytest.approx(cost.patches(480, 640), rel=0.05)
-    assert cost.equal_scale(480, 640, 99) == 1.0
+    assert cost.dense(720, 960, scale) == pytest.approx(cost.patches(720, 960), rel=0.05)
+    assert cost.equal_scale(720, 960, 99) == 1.0

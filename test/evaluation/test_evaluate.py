@@ -179,6 +179,22 @@ def test_live_measures(drive: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.ros
+def test_a_node_that_cannot_start_is_one_line(drive: Path, tmp_path: Path) -> None:
+    pytest.importorskip("rclpy")
+    out = tmp_path / "live"
+    done = subprocess.run(
+        [sys.executable, "-m", "pdn_ros.cli.app", "evaluate", str(drive), "--out", str(out),
+         "--live", "--backend", "tensorrt"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("pdn: error: perception cannot start: ")
+    assert "tensorrt" in done.stderr
+    assert not any(out.iterdir())
+
+
+@pytest.mark.ros
 def test_an_interrupted_live_run_ends_its_nodes_and_leaves_nothing(
     drive: Path, tmp_path: Path
 ) -> None:

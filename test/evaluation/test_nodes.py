@@ -54,6 +54,15 @@ def test_nodes_end_with_the_block(environment: dict[str, str], arguments: list[s
     assert node.process.returncode is not None
 
 
+def test_the_last_line_of_a_ros_log_is_its_text(environment: dict[str, str]) -> None:
+    log = Path(environment["PYTHONPATH"].split(os.pathsep)[0]) / "speaker.py"
+    line = "[ERROR] [1700000000.123] [perception]: weights x.safetensors: no [such] file: y"
+    log.write_text(f"def main():\n    print({line!r})\n")
+    with running({"speaker": "speaker"}, {"speaker": []}, environment) as (node,):
+        node.process.wait(20)
+        assert node.last_line() == "weights x.safetensors: no [such] file: y"
+
+
 def test_a_node_that_died_says_why_in_one_line(environment: dict[str, str]) -> None:
     with running({"broken": "broken"}, {"broken": []}, environment) as (node,):
         node.process.wait(20)

@@ -90,3 +90,8 @@ def test_any_cloud_is_taken(points):
     if plane is not None:
         assert np.linalg.norm(plane.normal) == pytest.approx(1)
         assert plane.normal[2] > 0.9 and np.isfinite(plane.offset)
+
+
+def test_a_small_spot_far_away_makes_no_plane():
+    rng = np.random.default_rng(0)
+    assert fit_plane(np.array([30, 0, 0]) + rng.normal(0, 0.05, (500, 3))) is None

@@ -7,7 +7,6 @@ from worlds import pose
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.ground import fit_plane, split_ground
 from pdn_ros.geometry.lidar import project_scan
-from pdn_ros.geometry.occupancy import OccupancyGrid
 
 FRAME = 130
 T_BASE_LIDAR = pose(z=1.73)
@@ -81,21 +80,3 @@ def test_a_real_scan_in_the_image(points, calibration):
     assert view.depth[view.depth > 0].min() > 3 and view.depth.max() <= 120
     assert not view.weights[-1].any()  # the road before the car
     assert 0.1 < (view.weights > 0.3).mean() < 0.6
-
-
-def test_the_grid_of_a_real_scan(points):
-    grid = OccupancyGrid()
-    base = points + np.float32([0, 0, 1.73])
-    for stamp in range(2):
-        grid.update_lidar(base, np.eye(4), stamp, T_BASE_LIDAR[:3, 3])
-    found = grid.snapshot(2)
-    ground = split_ground(base, T_BASE_LIDAR[:3, 3])
-    heights = fit_plane(base[ground]).heights(base)
-    reach = np.hypot(base[:, 0], base[:, 1])
-    standing = base[~ground & (heights > 0.4) & (heights < 2) & (reach > 4) & (reach < 30)]
-    cells = np.floor((standing[:, :2] - found.origin_xy) / found.resolution).astype(int)
-    inside = ((cells >= 0) & (cells < 500)).all(axis=1)
-    values = found.data[cells[inside, 1], cells[inside, 0]]
-    assert inside.sum() > 5000
-    assert ((values >= 0) & (values <= 25)).mean() < 0.01
-    assert (values == 100).mean() > 0.9

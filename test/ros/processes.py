@@ -63,8 +63,9 @@ class Probe:
             matched = self._subscriptions[topic].get_publisher_count
             wait_for(matched, REPLY_S, f"a publisher of {topic}")
 
-    def unlisten(self, *topics: str) -> None:
-        for topic in topics or tuple(self._subscriptions):
+    def unlisten(self, *topics: str, keep: tuple[str, ...] = ()) -> None:
+        """Leave these topics, or all but those to keep."""
+        for topic in topics or [t for t in self._subscriptions if t not in keep]:
             self.node.destroy_subscription(self._subscriptions.pop(topic))
             self.got[topic].clear()
 

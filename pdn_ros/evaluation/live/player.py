@@ -85,13 +85,21 @@ class Player:
         self._executor.shutdown(timeout_sec=0)
 
     def wait_until_ready(self, started: Sequence[NodeProcess]) -> None:
-        """Wait until the nodes are active and both sides have found each other."""
-        waiting = [self._state_of(node.name) for node in started]
+        """Wait until the nodes are active and both sides have found each other.
+
+        Raises:
+            ChildProcessError: A node ended, could not be configured, or is not ready in time.
+        """
+        waiting = {node.name: self._state_of(node.name) for node in started}
         end = time.monotonic() + READY_S
         while time.monotonic() < end:
             for node in started:
                 node.check()
-            waiting = [active for active in waiting if not active()]
+                state = waiting[node.name]() if node.name in waiting else ""
+                if state == "active":
+                    del waiting[node.name]
+                elif state == "unconfigured":  # it answers only after it has tried
+                    raise ChildProcessError(f"{node.name} cannot start: {node.last_line()}")
             if not waiting and self._matched(len(started)):
                 return
             time.sleep(0.05)
@@ -210,22 +218,21 @@ class Player:
             and all(self._node.count_publishers(topic) for topic in TYPES)
         )
 
-    def _state_of(self, name: str) -> Any:
-        """Return a function that says whether a node is active, asking over and over."""
+    def _state_of(self, name: str) -> Callable[[], str]:
+        """Return a function that says a node's state, asking over and over; empty: no answer."""
         kind = importlib.import_module("lifecycle_msgs.srv").GetState
         client = self._node.create_client(kind, f"/{name}/get_state")
-        answer: list[Any] = [None]
+        asked: list[Any] = []
 
-        def active() -> bool:
-            if answer[0] is not None and answer[0].done():
-                result = answer[0].result()
-                answer[0] = None
-                return bool(result and result.current_state.label == "active")
-            if answer[0] is None and client.service_is_ready():
-                answer[0] = client.call_async(kind.Request())
-            return False
+        def state() -> str:
+            if asked and asked[0].done():
+                answer = asked.pop().result()
+                return str(answer.current_state.label) if answer else ""
+            if not asked and client.service_is_ready():
+                asked.append(client.call_async(kind.Request()))
+            return ""
 
-        return active
+        return state
 
     def _publisher(self, topic: Topic) -> Any:
         static = topic.latched or topic.name.endswith("tf_static")

@@ -1,0 +1,24 @@
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from pdn_ros.simulation import DriveConfig, DriveFrame, render_drive
+
+SMALL = DriveConfig(seconds=20.0, width=320, height=180, seed=3, workers=1)
+WANTED = (0, 25, 60, 100, 140, 199)
+
+
+@pytest.fixture(scope="session")
+def drive() -> list[DriveFrame]:
+    return list(render_drive(SMALL, WANTED))
+
+
+@pytest.fixture(scope="session")
+def config() -> DriveConfig:
+    return SMALL
+
+
+@pytest.fixture
+def rng() -> Iterator[np.random.Generator]:
+    yield np.random.default_rng(0)
