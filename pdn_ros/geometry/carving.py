@@ -194,6 +194,25 @@ def contacts(
     return xy, np.repeat(kind == role.DYNAMIC, along * across)
 
 
+def _if_higher(view: LevelView, edge: NDArray[np.float64], height: float) -> NDArray[np.float64]:
+    """Columns of edges, if what was seen there lies so many metres above the plane: nearer."""
+    drop = view.bottom - edge / view.focal
+    share = max(1 - height / view.height, _LEAST)
+    return np.asarray((view.bottom - drop / share) * view.focal)
+
+
+def _confirmed(
+    ahead: NDArray[np.float64],
+    nearest: NDArray[np.float32],
+    row: NDArray[np.intp] | slice = slice(None),
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Returns near rows, and whether they agree with what the camera saw at `ahead` metres."""
+    beam = _widened(nearest, _BEAM)[row]
+    with np.errstate(invalid="ignore"):  # nothing seen and no return: no agreement
+        near = np.abs(beam - ahead) < np.maximum(_AGREEMENT[0], _AGREEMENT[1] * ahead)
+    return beam, near
+
+
 def _widened(nearest: NDArray[np.float32], by: int) -> NDArray[np.float32]:
     """Smallest value within `by` rows to either side."""
     kernel = np.ones((2 * by + 1, 1), dtype=np.uint8)

@@ -142,7 +142,7 @@ def house(
     width: float,
     depth: float,
 ) -> Mesh:
-    """Return a house whose front lies on y = 0 from x = 0 to `width` and whose back is at y = depth.
+    """Return a house, its front on y = 0 from x = 0 to `width` and whose back is at y = depth.
 
     The street is at negative y.
     """
@@ -150,8 +150,8 @@ def house(
     floors = int(rng.integers(layout.floors[0], layout.floors[1] + 1))
     bays = max(1, round(width / BAY))
     top = GROUND_FLOOR + (floors - 1) * FLOOR
-    b, g, r = (float(v) for v in rng.uniform(0.8, 1.08) * rng.uniform(0.93, 1.07, 3))
-    tint = (b, g, r)
+    blue, green, red = (float(v) for v in rng.uniform(0.8, 1.08) * rng.uniform(0.93, 1.07, 3))
+    tint = (blue, green, red)
     upper = Paint(atlas[f"facade{style}"], labels.building, tint)
     lower = Paint(atlas[f"shop{style}"], labels.building, tint)
     blank = Paint(atlas[f"wall{style}"], labels.building, tint)
@@ -191,8 +191,8 @@ def house(
             )
         )
     if rng.random() < 0.35:
-        b, g, r = (float(v) for v in rng.uniform(0.05, 0.7, 3))
-        cloth = Paint(atlas["fabric"], labels.building, (b, g, r))
+        blue, green, red = (float(v) for v in rng.uniform(0.05, 0.7, 3))
+        cloth = Paint(atlas["fabric"], labels.building, (blue, green, red))
         for bay in range(0, bays, 2):
             x0, x1 = bay * width / bays + 0.2, (bay + 1) * width / bays - 0.2
             corners = [(x0, -1.2, 2.5), (x1, -1.2, 2.5), (x1, -0.02, 3.2), (x0, -0.02, 3.2)]

@@ -105,7 +105,7 @@ class Renderer:
         open_ = cv2.resize(cv2.blur(out.open, (4, 4)), (w, h), interpolation=cv2.INTER_LINEAR)
         np.multiply(out.ambient, open_.reshape(-1), out=out.ambient)
         np.add(out.direct, out.ambient, out=out.direct)
-        image = self._film.develop(cv2.merge(list(out.direct.reshape(3, h, w))), rng)
+        image = self._film.develop(np.asarray(cv2.merge(list(out.direct.reshape(3, h, w)))), rng)
         size = (h, w)
         return Shot(
             image, out.mask.reshape(size), out.depth.reshape(size), out.instance.reshape(size)
@@ -173,10 +173,14 @@ class Renderer:
             spread = light.sun + rng.standard_normal((len(lit), 3), np.float32) * np.float32(0.003)
             sunny[lit[self._caster.blocked(starts[lit], spread)]] = 0.0
         self._probe(starts, normals, pixel, out)
-        up = 0.5 + 0.5 * normals[2]
+        clear = np.exp(distance * np.float32(-1 / light.haze))
+        up = (0.5 + 0.5 * normals[2]) * clear
         above, below = light.dome_mean[:, None], light.bounce[:, None]
-        ambient = albedo * (below + (above - below) * up)
-        direct = albedo * (light.sunlight[:, None] * sunny + 3 * atlas.glow[material])
+        ambient = albedo * (below * clear + (above - below) * up)
+        direct = albedo * (light.sunlight[:, None] * (sunny * clear))
+        glow = atlas.glow[material]
+        bright = np.flatnonzero(glow)
+        direct[:, bright] += albedo[:, bright] * (3 * glow * clear)[bright]
         gloss = atlas.gloss[material]
         shiny = np.flatnonzero(gloss > 0)
         if len(shiny):
@@ -184,11 +188,11 @@ class Renderer:
                 directions[:, shiny], normals[:, shiny], gloss[shiny], facing[shiny], sunny[shiny]
             )
             keep = 1 - 0.4 * share
-            direct[:, shiny] = direct[:, shiny] * keep + mirrored * share
+            direct[:, shiny] = direct[:, shiny] * keep + mirrored * (share * clear[shiny])
             ambient[:, shiny] *= keep
-        clear = np.exp(distance * np.float32(-1 / light.haze))
-        out.direct[:, pixel] = direct * clear + light.horizon[:, None] * (1 - clear)
-        out.ambient[:, pixel] = ambient * clear
+        direct += light.horizon[:, None] * (1 - clear)
+        out.direct[:, pixel] = direct
+        out.ambient[:, pixel] = ambient
 
     def _texture(
         self,
