@@ -91,7 +91,8 @@ class Truth:
         data[self._free(pose, origin, (rows, columns))] = 0
 
         blocked = np.zeros((rows, columns), np.uint8)
-        moving = (footprint(p.mesh, p.pose[2, 3] + LOW, p.pose[2, 3] + HIGH) for p in placed)
+        near = (p for p in placed if np.hypot(*(p.pose[:2, 3] - centre)) < size.max())
+        moving = (footprint(p.mesh, p.pose[2, 3] + LOW, p.pose[2, 3] + HIGH) for p in near)
         outlines = self._static + [_Outline.of(points) for points in moving if points is not None]
         reach = float(np.hypot(*size)) / 2
         for outline in outlines:
@@ -173,7 +174,7 @@ class Truth:
     ) -> NDArray[np.bool_]:
         """Return the cells at or beside which the camera sees something."""
         camera, config = self._rig.camera, self._config
-        step = max(1, camera.width // 640)
+        step = max(1, camera.width // 400)
         depth = shot.depth[::step, ::step]
         rays = camera.rays()[::step, ::step]
         chosen = (depth > 0) & (depth < config.max_range)
