@@ -40,7 +40,7 @@ class Cost:
 
     def _patches(self, height: int, width: int, budget: int | None = None) -> int:
         """The context pass, the driver and `budget` refined patches; None: the default budget."""
-        grid = patch_grid(height, width, self._net.config)
+        grid = patch_grid(height, width, self._net.config, alone=budget == 0)
         count = default_budget(grid.count) if budget is None else min(budget, grid.count)
         with torch.inference_mode(), FlopCounterMode(display=False) as counter:
             small = self._images(1, *grid.context_size)

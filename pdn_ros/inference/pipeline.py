@@ -99,8 +99,7 @@ class Pipeline:
                 reason = reason if allowed == budget else why
                 budget = allowed
             options = Options(
-                # No patch fits into the deadline: the context alone is left.
-                mode="context" if config.mode == "patch" and budget == 0 else config.mode,
+                mode=config.mode,
                 budget=budget,
                 threshold=config.threshold,
                 prior_weight=config.lidar_weight,

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-CONTEXT_SCALES = (1.0, 0.5, 0.375, 0.25)
+CONTEXT_SCALES = (0.5, 0.375, 0.25)
 """Scales of the context image; each maps a patch to a whole number of context cells."""
 
 
@@ -81,13 +81,20 @@ class PatchGrid:
         return round(self.size * self.scale) // 4
 
 
-def patch_grid(height: int, width: int, config: NetworkConfig) -> PatchGrid:
+def patch_grid(height: int, width: int, config: NetworkConfig, *, alone: bool = False) -> PatchGrid:
     """Cut an image: the context scale follows from the image's size.
+
+    Args:
+        height: Rows of the image.
+        width: Columns of the image.
+        config: The network's hyper-parameters.
+        alone: No patch will be refined: an image that is small enough is seen at its own size.
 
     Raises:
         ValueError: The image is smaller than 32 pixels on a side.
     """
     if min(height, width) < 32:
         raise ValueError(f"image of {width}x{height}: at least 32x32 pixels are needed")
-    fits = (s for s in CONTEXT_SCALES if height * width * s * s <= config.context_pixels)
+    scales = (1.0, *CONTEXT_SCALES) if alone else CONTEXT_SCALES
+    fits = (s for s in scales if height * width * s * s <= config.context_pixels)
     return PatchGrid(height, width, config.patch_size, next(fits, CONTEXT_SCALES[-1]))

@@ -108,7 +108,7 @@ class PatchDriveNet(nn.Module):
         self,
         image: NDArray[np.uint8],
         mode: Literal["patch", "context", "dense"] = "patch",
-        budget: int = 0,
+        budget: int | None = None,
         prior: NDArray[np.float32] | None = None,
     ) -> Prediction:
         """Segment one image.
@@ -116,7 +116,7 @@ class PatchDriveNet(nn.Module):
         Args:
             image: (H, W, 3) uint8 BGR.
             mode: `patch`, `context` (coarse alone) or `dense` (every pixel at full resolution).
-            budget: K, patches to refine; 0 takes a quarter of them.
+            budget: K, patches to refine; None takes a quarter of them.
             prior: (rows, cols) LiDAR prior in [0, 1].
 
         Raises:

@@ -45,7 +45,7 @@ class Options:
 
     Attributes:
         mode: What runs.
-        budget: K, at most so many patches; 0 takes a quarter of them.
+        budget: K, at most so many patches; None takes a quarter of them.
         threshold: Only patches that score at least this are refined; 0 refines K.
         prior_weight: Share of the prior in the score.
         dense_scale: Scale of the image that the dense network sees (1 = every pixel).
@@ -53,7 +53,7 @@ class Options:
     """
 
     mode: Mode = "patch"
-    budget: int = 0
+    budget: int | None = None
     threshold: float = 0.0
     prior_weight: float = 0.5
     dense_scale: float = 1.0
@@ -126,7 +126,7 @@ def predict(
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image of {image.dtype} {image.shape}: (H, W, 3) uint8 BGR is needed")
     height, width = image.shape[:2]
-    grid = patch_grid(height, width, config)
+    grid = patch_grid(height, width, config, alone=options.mode == "context")
     clock = _Clock()
     if options.mode == "dense":
         return _dense(parts, image, grid, options, device, clock)
@@ -135,7 +135,9 @@ def predict(
     context, weights_tensor = parts.run_context(small, grid.rows, grid.cols, grid.cell)
     weights = weights_tensor[0].float().cpu().numpy()
     context_ms = clock.lap()
-    budget = 0 if options.mode == "context" else options.budget or default_budget(grid.count)
+    budget = default_budget(grid.count) if options.budget is None else options.budget
+    if options.mode == "context":
+        budget = 0
     selection = select(
         weights,
         budget,

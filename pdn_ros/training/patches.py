@@ -16,8 +16,6 @@ from pdn_ros.training.losses import mask_loss, selection_loss, task_loss
 from pdn_ros.training.objectives import Objective, halve
 from pdn_ros.training.oracle import oracle_mask, worth
 
-SCALE_SHARES = (0.1, 0.4, 0.3, 0.2)
-"""How often each of the context scales is trained; most cameras need a small one."""
 NOISE = 0.05
 """Scale of the noise that perturbs the scores (Cordonnier et al., CVPR 2021)."""
 
@@ -33,7 +31,7 @@ class PatchObjective(Objective):
         """
         height, width = batch.labels.shape[1:]
         size = self.net.config.patch_size
-        scale = float(np.random.default_rng(seed).choice(CONTEXT_SCALES, p=SCALE_SHARES))
+        scale = float(np.random.default_rng(seed).choice(CONTEXT_SCALES))
         grid = PatchGrid(height, width, size, scale)
         small = functional.interpolate(batch.images.float(), size=grid.context_size, mode="area")
         with torch.no_grad():

@@ -105,8 +105,11 @@ def test_shares_and_costs(found):
     assert tuple(figures) == MODES
     shares = [figures[mode].refined_share for mode in MODES]
     assert shares == pytest.approx([0, 2 / 6, 0, 0, 1])
-    assert figures["context"].gmac < figures["patch"].gmac < figures["all_patches"].gmac
-    assert figures["equal_cost"].gmac == pytest.approx(figures["patch"].gmac, rel=0.05)
+    assert figures["patch"].gmac < figures["all_patches"].gmac
+    # By itself the context network sees so small an image at its own size, as dense mode does.
+    assert figures["context"].gmac == pytest.approx(figures["dense"].gmac, rel=0.01)
+    most = min(figures["patch"].gmac, figures["dense"].gmac)
+    assert figures["equal_cost"].gmac == pytest.approx(most, rel=0.05)
     assert all(found.modes[mode].ms_p50 > 0 for mode in MODES)
 
 

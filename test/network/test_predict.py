@@ -33,7 +33,7 @@ def test_only_selected_patches_and_their_halo_change(net) -> None:
     image = noise(256, 512)
     marked = copy.deepcopy(net)
     marked.refinement.head[-1].bias.data[4] += 1000  # what is refined becomes class 4
-    patch, context = marked.predict(image, budget=1), marked.predict(image, mode="context")
+    patch, context = marked.predict(image, budget=1), marked.predict(image, budget=0)
     row, col = divmod(int(patch.selected[0]), patch.grid.cols)
     outside = np.ones(patch.mask.shape, bool)
     # Halo 8, and the interpolation reaches one cell further.
@@ -98,3 +98,6 @@ def test_context_scale_follows_the_image_size() -> None:
         0.25,
     ]
     assert patch_grid(1080, 1920, config).count == 9 * 15
+    assert patch_grid(480, 640, config).scale == 0.5
+    assert patch_grid(480, 640, config, alone=True).scale == 1.0
+    assert patch_grid(720, 960, config, alone=True).scale == 0.5

@@ -1,6 +1,8 @@
 """OpenVINO on the CPU: each part compiled once for each shape that it meets."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -57,17 +59,27 @@ class OpenVinoParts:
         return [torch.from_numpy(found[i]) for i in range(len(compiled.outputs))]
 
     def _compile(self, part: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
-        examples = tuple(t.clone() for t in inputs)
-        # Tracing inside inference mode would leave tensors that OpenVINO cannot copy.
-        with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
-            # The trace holds for these shapes alone, as it should.
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
-            warnings.simplefilter("ignore", DeprecationWarning)
-            model = openvino.convert_model(
-                part.eval(), example_input=tuple(t.clone() for t in examples)
-            )
+        with _one_thread(), torch.inference_mode(False), torch.no_grad():
+            # Copies: what was made in inference mode cannot be traced.
+            examples = tuple(t.clone() for t in inputs)
+            with warnings.catch_warnings():
+                # The trace holds for these shapes alone, as it should.
+                warnings.simplefilter("ignore")
+                traced = torch.jit.trace(part.eval(), examples, check_trace=False)
+                model = openvino.convert_model(traced, example_input=examples)
         model.reshape({i: list(t.shape) for i, t in enumerate(examples)})
         return self._core.compile_model(model, "CPU", self._settings)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep torch's threads asleep: they would spin beside those of OpenVINO from now on."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class _Context(nn.Module):
