@@ -1,4 +1,4 @@
-"""Make runs/simulated: labelled frames of simulated drives to train on, at seeds no evaluation uses."""
+"""Make runs/simulated: labelled frames of simulated drives, at seeds that no evaluation uses."""
 
 from pathlib import Path
 

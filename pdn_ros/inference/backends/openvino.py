@@ -65,7 +65,9 @@ class OpenVinoParts:
             with warnings.catch_warnings():
                 # The trace holds for these shapes alone, as it should.
                 warnings.simplefilter("ignore")
-                traced = torch.jit.trace(part.eval(), examples, check_trace=False)
+                traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+                    part.eval(), examples, check_trace=False
+                )
                 model = openvino.convert_model(traced, example_input=examples)
         model.reshape({i: list(t.shape) for i, t in enumerate(examples)})
         return self._core.compile_model(model, "CPU", self._settings)
