@@ -1,41 +1,53 @@
 """Weights on disk: safetensors with what is needed to read them again."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from pdn_ros.network.config import NetworkConfig
-from pdn_ros.network.model import PatchDriveNet
 
 FORMAT: Final = "pdn-1"
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "weights" / "street.safetensors"
 
 
-def save(net: PatchDriveNet, path: Path, *, training: str = "", figures: str = "") -> None:
-    """Write weights in half precision.
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a file of weights holds.
 
-    Args:
-        net: The network.
-        path: File to write; the caller renames it into place.
-        training: Training configuration (YAML), kept as metadata.
-        figures: Measured figures (JSON), kept as metadata.
+    Attributes:
+        config: The network's hyper-parameters.
+        classes: Class set as JSON.
+        state: Tensors by name; float32 in memory, half precision on disk.
+        training: Training configuration (YAML).
+        figures: Measured figures (JSON).
     """
-    tensors = {k: v.detach().half().contiguous() for k, v in net.state_dict().items()}
+
+    config: NetworkConfig
+    classes: str
+    state: dict[str, Tensor]
+    training: str = ""
+    figures: str = ""
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write weights; the caller renames the file into place."""
     metadata = {
         "format": FORMAT,
-        "network": json.dumps(asdict(net.config)),
-        "classes": net.classes,
-        "training": training,
-        "figures": figures,
+        "network": json.dumps(asdict(checkpoint.config)),
+        "classes": checkpoint.classes,
+        "training": checkpoint.training,
+        "figures": checkpoint.figures,
     }
+    tensors = {k: v.detach().half().contiguous() for k, v in checkpoint.state.items()}
     save_file(tensors, path, metadata=metadata)
 
 
-def load(path: str | Path | None = None) -> PatchDriveNet:
+def read_checkpoint(path: str | Path | None = None) -> Checkpoint:
     """Read weights; without a path those that ship with the package.
 
     Raises:
@@ -49,7 +61,7 @@ def load(path: str | Path | None = None) -> PatchDriveNet:
             state = {name: archive.get_tensor(name).float() for name in names}
     except OSError as error:
         raise ValueError(
-            f"weights {file}: cannot be read ({error}); give a .safetensors"
+            f"weights {file}: cannot be read ({error}): give a .safetensors"
         ) from error
     except SafetensorError as error:
         raise ValueError(f"weights {file}: damaged ({error}); fetch or train them anew") from error
@@ -58,11 +70,10 @@ def load(path: str | Path | None = None) -> PatchDriveNet:
             f"weights {file}: format {metadata.get('format')!r}, this version reads {FORMAT!r}; "
             "train them anew with pdn train"
         )
-    net = PatchDriveNet(NetworkConfig(**json.loads(metadata["network"])), metadata["classes"])
-    try:
-        net.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(
-            f"weights {file}: do not fit the network ({str(error).splitlines()[0]})"
-        ) from error
-    return net.channels_last().eval()
+    return Checkpoint(
+        NetworkConfig(**json.loads(metadata["network"])),
+        metadata["classes"],
+        state,
+        metadata["training"],
+        metadata["figures"],
+    )

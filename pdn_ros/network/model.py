@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pdn_ros.network.backbone import MEAN, STD
+from pdn_ros.network.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from pdn_ros.network.config import NetworkConfig
 from pdn_ros.network.driver import DriverModule
 from pdn_ros.network.predict import Options, Prediction, predict
@@ -49,13 +50,27 @@ class PatchDriveNet(nn.Module):
         """Read weights (safetensors); without a path those that ship with the package.
 
         Raises:
-            ValueError: The file is absent, damaged, or of another format version.
+            ValueError: The file is absent, damaged, of another format version, or does not fit.
         """
-        from pdn_ros.network.checkpoint import load
+        checkpoint = read_checkpoint(path)
+        net = cls(checkpoint.config, checkpoint.classes)
+        try:
+            net.load_state_dict(checkpoint.state)
+        except RuntimeError as error:
+            line = str(error).splitlines()[0]
+            raise ValueError(f"weights {path}: do not fit the network ({line})") from error
+        return net.channels_last().eval().to(device)
 
-        net = load(path)
-        assert isinstance(net, cls)
-        return net.to(device)
+    def save(self, path: Path, *, training: str = "", figures: str = "") -> None:
+        """Write weights (safetensors, half precision); the caller renames the file into place.
+
+        Args:
+            path: File to write.
+            training: Training configuration (YAML), kept as metadata.
+            figures: Measured figures (JSON), kept as metadata.
+        """
+        state = dict(self.state_dict())
+        write_checkpoint(path, Checkpoint(self.config, self.classes, state, training, figures))
 
     def channels_last(self) -> Self:
         """Lay the convolutions' weights out as a CPU and tensor cores like them; return self."""

@@ -12,7 +12,6 @@ from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
 from pdn_ros.network import NetworkConfig, PatchDriveNet
 from pdn_ros.network.backbone import load_imagenet
-from pdn_ros.network.checkpoint import load, save
 from pdn_ros.training.config import TrainingConfig, read_config
 from pdn_ros.training.record import Record
 from pdn_ros.training.stage import Progress, Stage, State
@@ -79,7 +78,7 @@ def _launch(config: TrainingConfig) -> Fabric:
 
 def _initial(config: TrainingConfig, classes: ClassSet) -> PatchDriveNet:
     if config.init is not None:
-        return load(config.init).train()
+        return PatchDriveNet.load(config.init).train()
     torch.manual_seed(config.seed)
     net = PatchDriveNet(NetworkConfig(len(classes.names)), classes.model_dump_json())
     for part in (net.context, net.refinement, net.dense):
@@ -100,7 +99,7 @@ def _train(stage: Stage, config: TrainingConfig, classes: ClassSet, record: Reco
                 found = score(stage.net, objective, config.validation, classes, stage.fabric)
                 if stage.fabric.is_global_zero and found > progress.best:
                     with atomic(record.folder / "best.safetensors") as part:
-                        save(stage.net, part, training=_text(config))
+                        stage.net.save(part, training=_text(config))
             progress.best = max(found, progress.best)
             record.score(progress, found)
         if (progress.step % config.checkpoint_every == 0 or done) and stage.fabric.is_global_zero:

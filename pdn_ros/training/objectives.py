@@ -65,13 +65,3 @@ class OnePass(Objective):
 def halve(labels: Tensor, seed: int) -> Tensor:
     """Sample (B, H, W) labels at half resolution, at a phase that depends on the seed."""
     return labels[:, seed % 2 :: 2, seed // 2 % 2 :: 2]
-
-
-def make_objective(net: PatchDriveNet, stage: StageConfig, class_weights: Tensor) -> Objective:
-    """Return the stage's objective."""
-    if stage.objective in ("context", "dense"):
-        return OnePass(net, stage, class_weights)
-    from pdn_ros.training.patches import Driver, Patches
-
-    kind = Driver if stage.objective == "driver" else Patches
-    return kind(net, stage, class_weights)

@@ -17,8 +17,15 @@ from pdn_ros.errors import InputError
 from pdn_ros.network import PatchDriveNet
 from pdn_ros.training.config import TrainingConfig
 from pdn_ros.training.data import Mixture
-from pdn_ros.training.objectives import make_objective
+from pdn_ros.training.objectives import Objective, OnePass
+from pdn_ros.training.patches import Driver, Patches
 
+OBJECTIVES: dict[str, type[Objective]] = {
+    "context": OnePass,
+    "dense": OnePass,
+    "driver": Driver,
+    "patches": Patches,
+}
 WARM_UP = 100
 """Steps of linear warm-up, at most a tenth of the stage."""
 MAX_NORM = 5.0
@@ -80,7 +87,8 @@ class Stage:
             self._hand_over()
         self._mixture = Mixture(self.config.data, classes)
         weights = class_weights(self._mixture.frequencies(len(classes.names)))
-        objective = make_objective(net, self.config, torch.from_numpy(weights).float())
+        kind = OBJECTIVES[self.config.objective]
+        objective = kind(net, self.config, torch.from_numpy(weights).float())
         self._trained = objective.trained()
         optimiser = torch.optim.AdamW(
             objective.groups(), weight_decay=self.config.weight_decay, foreach=True

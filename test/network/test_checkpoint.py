@@ -6,7 +6,6 @@ import torch
 from safetensors.torch import save_file
 
 from pdn_ros.network import NetworkConfig, PatchDriveNet
-from pdn_ros.network.checkpoint import save
 
 
 def test_round_trip_keeps_predictions_configuration_and_classes(tmp_path: Path) -> None:
@@ -14,7 +13,7 @@ def test_round_trip_keeps_predictions_configuration_and_classes(tmp_path: Path) 
     net = PatchDriveNet(NetworkConfig(num_classes=4), classes='{"name": "x"}').eval()
     for parameter in net.parameters():  # what half precision can hold comes back to the bit
         parameter.data = parameter.data.half().float()
-    save(net, tmp_path / "net.safetensors", training="seed: 3")
+    net.save(tmp_path / "net.safetensors", training="seed: 3")
     again = PatchDriveNet.load(tmp_path / "net.safetensors")
     assert (again.config, again.classes) == (net.config, net.classes)
     image = np.random.default_rng(0).integers(0, 256, (128, 256, 3), dtype=np.uint8)
