@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from pdn_ros.errors import InputError
+from pdn_ros.files import read_yaml
 from pdn_ros.resources import config_path
 
 VOID = 255
@@ -102,13 +102,4 @@ def load_classes(name: str | Path) -> ClassSet:
             path = config_path(f"classes/{name}.yaml")
         except FileNotFoundError as error:
             raise InputError(f"classes {name}: no such class set ships; give a .yaml") from error
-    try:
-        return ClassSet.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give a class file") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: no YAML ({str(error).splitlines()[0]})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: no class set ({where}: {first['msg']})") from error
+    return read_yaml(path, ClassSet)

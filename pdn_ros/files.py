@@ -1,10 +1,14 @@
-"""Writing files so that nothing half-written stays under its final name."""
+"""Files: nothing half-written stays under its final name, and YAML is checked when it is read."""
 
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
 
 from pdn_ros.errors import InputError
 
@@ -40,3 +44,24 @@ def atomic(path: Path) -> Iterator[Path]:
             shutil.rmtree(part)
         else:
             part.unlink(missing_ok=True)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_yaml(path: Path, kind: type[Model]) -> Model:
+    """Read a YAML file as a model.
+
+    Raises:
+        InputError: The file cannot be read, is no YAML, or does not fit the model.
+    """
+    try:
+        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give another") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: no YAML ({str(error).splitlines()[0]})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(f"{path}: no {kind.__name__}: {where}: {first['msg']}") from error

@@ -3,10 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from pdn_ros.errors import InputError
+from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -71,21 +68,3 @@ class TrainingConfig(BaseModel):
     """Weights to start from; none: ImageNet backbone."""
     checkpoint_every: Annotated[int, Field(gt=0)] = 50
     validate_every: Annotated[int, Field(gt=0)] = 250
-
-
-def read_config(path: Path) -> TrainingConfig:
-    """Read a training configuration from YAML.
-
-    Raises:
-        InputError: The file is absent or no training configuration.
-    """
-    try:
-        return TrainingConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; give a training configuration") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: no YAML ({str(error).splitlines()[0]})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: {where}: {first['msg']}") from error

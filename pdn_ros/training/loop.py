@@ -9,10 +9,10 @@ from lightning_fabric import Fabric
 
 from pdn_ros.classes import ClassSet, load_classes
 from pdn_ros.errors import InputError
-from pdn_ros.files import atomic
+from pdn_ros.files import atomic, read_yaml
 from pdn_ros.network import NetworkConfig, PatchDriveNet
 from pdn_ros.network.backbone import load_imagenet
-from pdn_ros.training.config import TrainingConfig, read_config
+from pdn_ros.training.config import TrainingConfig
 from pdn_ros.training.record import Record
 from pdn_ros.training.stage import Progress, Stage, State
 from pdn_ros.training.validation import score
@@ -32,7 +32,7 @@ def run(config_path: Path, *, resume: bool = False, runs: Path = Path("runs")) -
     Raises:
         InputError: Bad configuration or data, or a run of that name exists and is not resumed.
     """
-    config = read_config(config_path)
+    config = read_yaml(config_path, TrainingConfig)
     classes = load_classes(config.classes)
     folder = runs / config.name
     last = folder / "last.ckpt"
