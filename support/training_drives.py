@@ -6,7 +6,7 @@ from pdn_ros.simulation import DriveConfig, sample_drives, write_folder
 
 OUT = Path("runs/simulated")
 SCENES = ("street", "boulevard", "village")
-FIRST_SEED, DRIVES = 1000, 12
+FIRST_SEED, DRIVES = 1000, 16
 EVERY = 20
 """Frames between two samples of a drive."""
 
