@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from pdn_ros.geometry import roles as role
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.geometry.ground import GroundPlane
+from pdn_ros.geometry.ground import GroundPlane, fit_plane
 from pdn_ros.geometry.level import HORIZON
-from pdn_ros.geometry.transforms import Matrix, invert
+from pdn_ros.geometry.transforms import Matrix, invert, move_points
 
 _REACH: Final = 4.0  # pixels within which a return speaks for its neighbours
 _FARTHEST: Final = 40.0  # metres: farther, a flat ground is a guess
+_HIGHEST: Final = 2.2  # metres above the ground: what hangs higher doesn't stand in the way
 
 
 def aligned_cloud(
@@ -24,19 +25,23 @@ def aligned_cloud(
     plane: GroundPlane | None = None,
     *,
     max_range: float = _FARTHEST,
+    max_height: float = _HIGHEST,
 ) -> NDArray[np.float32]:
     """Give each pixel of a mask a point.
 
     Ground pixels lie on the ground plane; obstacles have the range of the nearest LiDAR return on a
-    pixel of the same role close by. Everything else has no trusted range.
+    pixel of the same role close by. Everything else has no trusted range. The layer marks the cell
+    below a point whatever the point's height, so what hangs above the way gets none either.
 
     Args:
         roles: (h, w) uint8 codes of `pdn_ros.geometry.roles`.
         camera: Of that size.
         T_base_camera: From the optical frame to the base frame.
         depth: (h, w) float32 metres along the optical axis, 0 = none.
-        plane: The ground in the base frame; z = 0 where not given.
+        plane: The ground in the base frame; where not given, fitted to the LiDAR's ranges on
+            ground pixels, else z = 0.
         max_range: Distance up to which the plane is believed, metres.
+        max_height: Height above the plane up to which obstacles are given, metres.
 
     Returns:
         (h, w, 3) float32 in the optical frame, metres, NaN where no range is trusted.
@@ -48,11 +53,17 @@ def aligned_cloud(
     if roles.shape != size or (depth is not None and depth.shape != size):
         raise ValueError(f"cloud: mask and depth must have the camera's size {size}")
     rays = camera.rays()
-    z = _ground_depth(rays, T_base_camera, plane or GroundPlane.flat(), max_range)
+    if plane is None and depth is not None:
+        hit = (roles == role.GROUND) & (depth > 0) & np.isfinite(rays[..., 0] * depth)
+        plane = fit_plane(move_points(rays[hit] * depth[hit, None], T_base_camera))
+    ground = (plane or GroundPlane.flat()).moved(invert(T_base_camera))
+    z = _ground_depth(rays, ground, max_range)
     z[roles != role.GROUND] = np.nan
     if depth is not None:
         for kind in (role.STATIC, role.DYNAMIC):
             _fill(z, roles == kind, depth)
+        rise = rays @ ground.normal.astype(np.float32)
+        z[z * rise + np.float32(ground.offset) > max_height] = np.nan
     return rays * z[..., None]
 
 
@@ -69,16 +80,15 @@ def shrink_depth(depth: NDArray[np.float32], width: int, height: int) -> NDArray
 
 
 def _ground_depth(
-    rays: NDArray[np.float32], pose: Matrix, plane: GroundPlane, max_range: float
+    rays: NDArray[np.float32], plane: GroundPlane, max_range: float
 ) -> NDArray[np.float32]:
-    """Depth of the plane along each ray, NaN at and above the horizon and beyond the range."""
-    optical = plane.moved(invert(pose))
-    if optical.offset <= 0:  # the camera is below the plane
+    """Depth of an optical-frame plane along each ray, NaN towards the horizon and out of range."""
+    if plane.offset <= 0:  # the camera is below the plane
         return np.full(rays.shape[:2], np.nan, dtype=np.float32)
-    down = -(rays @ optical.normal.astype(np.float32))
+    down = -(rays @ plane.normal.astype(np.float32))
     length = np.linalg.norm(rays, axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.float32(optical.offset) / down
+        z = np.float32(plane.offset) / down
         z[~((down > HORIZON * length) & (z * length < max_range))] = np.nan
     return z
 

@@ -20,6 +20,7 @@ _NARROW: Final = 5  # cells, eighths of a patch: what is narrower counts as thin
 _CLEAR: Final = 0.3  # by how much of its distance a thin thing stands before the background
 _ENOUGH: Final = 3.0  # cells of a patch that make it as thin as can be
 _SUPPORT: Final = 1.0  # returns: a single one may be dust
+_ABOVE: Final = 0.8  # share of a patch's thinness that goes on above the scanner's view
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +69,8 @@ def project_scan(
     depth[index] = np.inf
     np.minimum.at(depth, index, z)
     nearest = above & (z == depth[index])
-    weights = _weigh(u[nearest], v[nearest], z[nearest], camera, patch_size)
+    weights, thin = _weigh(u[nearest], v[nearest], z[nearest], camera, patch_size)
+    weights = _continue_upward(weights, thin, _patches(u, v, camera, patch_size))
     return LidarView(depth.reshape(camera.height, camera.width), weights, len(z))
 
 
@@ -83,27 +85,49 @@ def _above_ground(points: NDArray[np.float32], T_base_lidar: Matrix) -> NDArray[
     return above
 
 
+def _patches(
+    u: NDArray[np.int32], v: NDArray[np.int32], camera: Camera, side: int
+) -> NDArray[np.int32]:
+    """Row-major patch ids of pixels."""
+    patch: NDArray[np.int32] = v // side * -(-camera.width // side) + u // side
+    return patch
+
+
 def _weigh(
     u: NDArray[np.int32], v: NDArray[np.int32], z: NDArray[np.float32], camera: Camera, side: int
-) -> NDArray[np.float32]:
-    """Weights (rows, cols) of patches of a side, from returns that stand on the ground."""
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Weights and thinness (rows, cols) of patches, from returns that stand on the ground.
+
+    A weighted mean of four reasons: most patches on the horizon have one or two of them, so that
+    if each were enough by itself, all would rank alike.
+    """
     rows, cols = -(-camera.height // side), -(-camera.width // side)
-    patch, log = v // side * cols + u // side, np.log(z)
+    patch, log = _patches(u, v, camera, side), np.log(z)
     count = np.bincount(patch, minlength=rows * cols)
     many = np.maximum(count, 1)
     mean = np.bincount(patch, log, rows * cols) / many
     spread = np.sqrt(np.maximum(np.bincount(patch, log * log, rows * cols) / many - mean**2, 0))
 
-    reasons = (
-        (0.9, np.exp(-count / (_FEW * (side / 64) ** 2))),
-        (0.5, np.clip(spread / _JUMP, 0, 1)),
-        (0.9, np.clip((np.exp(mean) - _FAR[0]) / (_FAR[1] - _FAR[0]), 0, 1)),
-        (0.8, _thin_share(u, v, log, camera, side)),
-    )
-    dull = np.prod([1 - share * np.asarray(reason) for share, reason in reasons], axis=0)
+    thin = _thin_share(u, v, log, camera, side)
+    few = np.exp(-count / (_FEW * (side / 64) ** 2))
+    jump = np.clip(spread / _JUMP, 0, 1)
+    far = np.clip((np.exp(mean) - _FAR[0]) / (_FAR[1] - _FAR[0]), 0, 1)
     support = 1 - np.exp(-count / _SUPPORT)
-    weights: NDArray[np.float32] = (support * (1 - dull)).astype(np.float32)
-    return weights.reshape(rows, cols)
+    weights = (support * (few + 0.5 * jump + far + thin) / 3.5).astype(np.float32)
+    return weights.reshape(rows, cols), thin.reshape(rows, cols)
+
+
+def _continue_upward(
+    weights: NDArray[np.float32], thin: NDArray[np.float64], patches: NDArray[np.int32]
+) -> NDArray[np.float32]:
+    """Weigh patches without any return by what is thin just below them.
+
+    A scanner looks hardly upward: the poles and signs that it sees go on above its view.
+    """
+    seen = np.bincount(patches, minlength=weights.size).reshape(weights.shape) > 0
+    below = np.zeros_like(weights)
+    below[:-1] = _ABOVE * thin[1:]
+    return np.where(seen, weights, below)
 
 
 def _thin_share(

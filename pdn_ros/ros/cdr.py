@@ -268,15 +268,23 @@ def write_grid(
     return writer.array(data).finish()
 
 
-def write_organised_cloud(header: Header, points: NDArray[np.float32]) -> bytes:
+def write_organised_cloud(
+    header: Header, points: NDArray[np.float32], colors: Bytes | None = None
+) -> bytes:
     """Serialise (H, W, 3) float32 x, y, z as an organised sensor_msgs/PointCloud2.
 
     NaN marks the pixels without a point, so `is_dense` is false unless there is none of them.
+    With `colors`, (H, W, 3) uint8 BGR, there is a field `rgb` as RViz and PCL read it.
     """
     height, width = points.shape[:2]
-    writer = header.write(Writer()).scalars("III", height, width, 3)
-    for i, name in enumerate("xyz"):
+    names = ["x", "y", "z"] if colors is None else ["x", "y", "z", "rgb"]
+    step = 4 * len(names)
+    writer = header.write(Writer()).scalars("III", height, width, len(names))
+    for i, name in enumerate(names):
         writer.string(name).scalars("IBI", 4 * i, 7, 1)  # 7: FLOAT32
-    writer.scalars("BII", 0, 12, 12 * width)
-    writer.array(np.ascontiguousarray(points, dtype="<f4").reshape(-1).view(np.uint8))
+    data = np.zeros((height, width, step), dtype=np.uint8)
+    data[..., :12] = np.ascontiguousarray(points, dtype="<f4").view(np.uint8)
+    if colors is not None:
+        data[..., 12:15] = colors
+    writer.scalars("BII", 0, step, step * width).array(data)
     return writer.scalars("B", bool(np.isfinite(points).all())).finish()

@@ -25,7 +25,7 @@ from pdn_ros.ros.parameters import PerceptionConfig
 from pdn_ros.ros.patches import write_patches
 from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR
 from pdn_ros.ros.scene import Scene
-from pdn_ros.visualization import overlay, saliency
+from pdn_ros.visualization import colours, overlay, saliency
 
 TOPICS: dict[str, tuple[type, QoSProfile]] = {
     "mask": (Image, RELIABLE),
@@ -151,7 +151,9 @@ class Outputs:
                 self._send("costmap/confidence", cdr.write_mono8(header, confidence))
             if view is not None and self.wanted("costmap/points"):
                 cloud = scene.cloud(mask, view, shot.depth)
-                self._send("costmap/points", cdr.write_organised_cloud(header, cloud))
+                colors = colours(mask, self._classes)
+                message = cdr.write_organised_cloud(header, cloud, colors)
+                self._send("costmap/points", message)
         if view is not None and self.wanted("patch_markers"):
             markers = patch_markers(header, result, view.camera, view.T_base_camera)
             self._publishers["patch_markers"].publish(markers)
@@ -167,4 +169,6 @@ class Outputs:
 
 
 def _nearest(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+    # Plain INTER_NEAREST takes the pixel's corner: a third of a pixel beside the scaled camera's rays.
+    small = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(small, dtype=np.uint8)

@@ -41,6 +41,7 @@ class Probe:
         self._subscriptions: dict[str, Any] = {}
         self._publishers: dict[str, Any] = {}
         self._clients: dict[str, Any] = {}
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
@@ -48,12 +49,16 @@ class Probe:
         from rclpy.executors import ExternalShutdownException
 
         with suppress(ExternalShutdownException):
-            while self.context.ok():
+            while not self._closing.is_set():
                 self.executor.spin_once(timeout_sec=0.05)
 
     def close(self) -> None:
+        """Take everything down in order: left to the garbage collector, rclpy can crash."""
+        self._closing.set()
+        self._thread.join()
+        self.executor.shutdown()
+        self.node.destroy_node()
         self.context.try_shutdown()
-        self._thread.join(5)
 
     def listen(self, kind: type, topic: str, qos: Any, *, raw: bool = False) -> None:
         if topic not in self._subscriptions:
@@ -77,14 +82,27 @@ class Probe:
             wait_for(count, REPLY_S, f"a subscriber of {topic}")
         return self._publishers[topic]
 
-    def call(self, kind: type, service: str, request: Any, timeout: float = REPLY_S) -> Any:
+    def call(
+        self,
+        kind: type,
+        service: str,
+        request: Any,
+        timeout: float = REPLY_S,
+        again_s: float = float("inf"),
+    ) -> Any:
+        """Call a service. A server that has not found our end yet loses its reply: `again_s`."""
         if service not in self._clients:
             self._clients[service] = self.node.create_client(kind, service)
         client = self._clients[service]
         assert client.wait_for_service(timeout), service
-        future = client.call_async(request)
-        wait_for(future.done, timeout, f"a reply of {service}")
-        return future.result()
+        asked: list[tuple[Any, float]] = []
+
+        def reply() -> Any:
+            if not asked or time.monotonic() - asked[-1][1] > again_s:
+                asked.append((client.call_async(request), time.monotonic()))
+            return next((future.result() for future, _ in asked if future.done()), None)
+
+        return wait_for(reply, timeout, f"a reply of {service}")
 
     def transition(self, node: str, label: str) -> bool:
         from lifecycle_msgs.msg import Transition
@@ -108,7 +126,7 @@ class Probe:
     def state(self, node: str) -> str:
         from lifecycle_msgs.srv import GetState
 
-        reply = self.call(GetState, f"/{node}/get_state", GetState.Request(), START_S)
+        reply = self.call(GetState, f"/{node}/get_state", GetState.Request(), START_S, again_s=3.0)
         return reply.current_state.label
 
     def set_parameter(self, node: str, name: str, value: Any) -> Any:

@@ -36,6 +36,7 @@ LATCHED_OUTPUTS: Final = (OCCUPANCY, "/perception/label_info", "/perception/clas
 READY_S: Final = 120.0
 LAST_MASK_S: Final = 5.0
 _CLOCK_S: Final = 0.01
+_ASK_AGAIN_S: Final = 2.0
 
 
 @contextmanager
@@ -48,9 +49,9 @@ def player_of(drive: Drive, writer: RawWriter, domain: int) -> Iterator["Player"
         player = Player(drive, writer, context)
         yield player
     finally:
-        context.try_shutdown()
         if player is not None:
             player.close()
+        context.try_shutdown()
 
 
 class Player:
@@ -80,9 +81,10 @@ class Player:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening; the context is shut down by now."""
+        """Stop listening, in order: what is left to the garbage collector can crash rclpy."""
+        self._executor.shutdown(timeout_sec=5)
         self._thread.join(timeout=5)
-        self._executor.shutdown(timeout_sec=0)
+        self._node.destroy_node()
 
     def wait_until_ready(self, started: Sequence[NodeProcess]) -> None:
         """Wait until the nodes are active and both sides have found each other.
@@ -219,17 +221,22 @@ class Player:
         )
 
     def _state_of(self, name: str) -> Callable[[], str]:
-        """Return a function that says a node's state, asking over and over; empty: no answer."""
+        """Return a function that says a node's state, asking over and over; empty: no answer.
+
+        A node that has not found our end yet loses its reply: the question is put again.
+        """
         kind = importlib.import_module("lifecycle_msgs.srv").GetState
         client = self._node.create_client(kind, f"/{name}/get_state")
-        asked: list[Any] = []
+        asked: list[tuple[Any, float]] = []
 
         def state() -> str:
-            if asked and asked[0].done():
-                answer = asked.pop().result()
-                return str(answer.current_state.label) if answer else ""
-            if not asked and client.service_is_ready():
-                asked.append(client.call_async(kind.Request()))
+            answers = [future.result() for future, _ in asked if future.done()]
+            if answers:
+                asked.clear()
+                return str(answers[-1].current_state.label) if answers[-1] else ""
+            late = not asked or time.monotonic() - asked[-1][1] > _ASK_AGAIN_S
+            if late and client.service_is_ready():
+                asked.append((client.call_async(kind.Request()), time.monotonic()))
             return ""
 
         return state
