@@ -86,7 +86,7 @@ def _ground_depth(
     if plane.offset <= 0:  # the camera is below the plane
         return np.full(rays.shape[:2], np.nan, dtype=np.float32)
     down = -(rays @ plane.normal.astype(np.float32))
-    length = np.linalg.norm(rays, axis=2)
+    length = np.sqrt(np.einsum("hwc,hwc->hw", rays, rays))
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.float32(plane.offset) / down
         z[~((down > HORIZON * length) & (z * length < max_range))] = np.nan

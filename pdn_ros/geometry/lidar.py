@@ -20,6 +20,7 @@ _NARROW: Final = 5  # cells, eighths of a patch: what is narrower counts as thin
 _CLEAR: Final = 0.3  # by how much of its distance a thin thing stands before the background
 _ENOUGH: Final = 3.0  # cells of a patch that make it as thin as can be
 _SUPPORT: Final = 1.0  # returns: a single one may be dust
+_ALL: Final = 3.0  # sum of the reasons that makes a patch worth as much as can be
 _ABOVE: Final = 0.8  # share of a patch's thinness that goes on above the scanner's view
 
 
@@ -98,7 +99,7 @@ def _weigh(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Weights and thinness (rows, cols) of patches, from returns that stand on the ground.
 
-    A weighted mean of four reasons: most patches on the horizon have one or two of them, so that
+    Four reasons add up: most patches on the horizon have one or two of them, so that
     if each were enough by itself, all would rank alike.
     """
     rows, cols = -(-camera.height // side), -(-camera.width // side)
@@ -113,7 +114,8 @@ def _weigh(
     jump = np.clip(spread / _JUMP, 0, 1)
     far = np.clip((np.exp(mean) - _FAR[0]) / (_FAR[1] - _FAR[0]), 0, 1)
     support = 1 - np.exp(-count / _SUPPORT)
-    weights = (support * (few + 0.5 * jump + far + thin) / 3.5).astype(np.float32)
+    reasons = np.minimum((few + 0.5 * jump + far + thin) / _ALL, 1)
+    weights = (support * reasons).astype(np.float32)
     return weights.reshape(rows, cols), thin.reshape(rows, cols)
 
 

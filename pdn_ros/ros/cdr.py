@@ -12,6 +12,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -269,22 +270,21 @@ def write_grid(
 
 
 def write_organised_cloud(
-    header: Header, points: NDArray[np.float32], colors: Bytes | None = None
+    header: Header, points: NDArray[np.float32], rgb: NDArray[np.uint32] | None = None
 ) -> bytes:
     """Serialise (H, W, 3) float32 x, y, z as an organised sensor_msgs/PointCloud2.
 
     NaN marks the pixels without a point, so `is_dense` is false unless there is none of them.
-    With `colors`, (H, W, 3) uint8 BGR, there is a field `rgb` as RViz and PCL read it.
+    With `rgb`, (H, W) uint32 0xRRGGBB, there is a field of that name as RViz and PCL read it.
     """
     height, width = points.shape[:2]
-    names = ["x", "y", "z"] if colors is None else ["x", "y", "z", "rgb"]
-    step = 4 * len(names)
-    writer = header.write(Writer()).scalars("III", height, width, len(names))
-    for i, name in enumerate(names):
+    names = "x", "y", "z", "rgb"
+    data = np.ascontiguousarray(points, dtype="<f4").view("<i4")
+    if rgb is not None:
+        data = cv2.merge((data, rgb.astype("<u4", copy=False).view("<i4")))
+    count = data.shape[2]
+    writer = header.write(Writer()).scalars("III", height, width, count)
+    for i, name in enumerate(names[:count]):
         writer.string(name).scalars("IBI", 4 * i, 7, 1)  # 7: FLOAT32
-    data = np.zeros((height, width, step), dtype=np.uint8)
-    data[..., :12] = np.ascontiguousarray(points, dtype="<f4").view(np.uint8)
-    if colors is not None:
-        data[..., 12:15] = colors
-    writer.scalars("BII", 0, step, step * width).array(data)
+    writer.scalars("BII", 0, 4 * count, 4 * count * width).array(data.reshape(-1).view(np.uint8))
     return writer.scalars("B", bool(np.isfinite(points).all())).finish()

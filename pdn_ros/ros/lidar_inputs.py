@@ -1,5 +1,7 @@
-"""The newest LiDAR prior and depth image, and whether they belong to an image."""
+"""The LiDAR prior and depth image that belong to an image."""
 
+import struct
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -15,12 +17,19 @@ Floats = NDArray[np.float32]
 
 
 class LidarInputs:
-    """Keeps the newest messages serialised; the worker reads them when an image needs them."""
+    """Keeps messages serialised; the worker reads them when an image needs them.
+
+    The prior is the newest one when an image is taken. The depth is needed after the network has
+    run, when newer scans have come in: the one nearest to the image is kept for it.
+    """
 
     def __init__(self, trouble: Trouble) -> None:
         self._trouble = trouble
         self._prior_bytes: bytes | None = None
-        self._depth_bytes: bytes | None = None
+        self._newest_depth: bytes | None = None
+        self._nearest_depth: bytes | None = None
+        self._image_ns = 0
+        self._lock = threading.Lock()
         self._prior: tuple[bytes, Prior] | None = None
         self._depth: tuple[bytes, Header, Floats] | None = None
         self.state = "none"
@@ -32,11 +41,28 @@ class LidarInputs:
 
     def put_depth(self, data: bytes) -> None:
         """Take a serialised 32FC1 image."""
-        self._depth_bytes = data
+        with self._lock:
+            self._newest_depth = data
+            if self._distance_ns(data) < self._distance_ns(self._nearest_depth):
+                self._nearest_depth = data
+
+    def expect(self, stamp_ns: int) -> None:
+        """Keep from now on the depth that is nearest to an image."""
+        with self._lock:
+            self._image_ns = stamp_ns
+            self._nearest_depth = self._newest_depth
+
+    def _distance_ns(self, data: bytes | None) -> float:
+        if data is None or len(data) < 12:
+            return float("inf")
+        order = "<" if data[1] & 1 else ">"
+        sec, nanosec = struct.unpack_from(f"{order}iI", data, 4)
+        return float(abs(sec * 1_000_000_000 + nanosec - self._image_ns))
 
     def clear(self) -> None:
         """Forget both."""
-        self._prior_bytes = self._depth_bytes = None
+        with self._lock:
+            self._prior_bytes = self._newest_depth = self._nearest_depth = None
         self.state = "none"
 
     def prior(
@@ -73,7 +99,7 @@ class LidarInputs:
 
     def depth(self, stamp_ns: int, size: tuple[int, int], max_age_ms: float) -> Floats | None:
         """Return the (H, W) depth for an image of `size` (width, height), if it has one."""
-        data = self._depth_bytes
+        data = self._nearest_depth
         if data is None:
             return None
         try:

@@ -178,6 +178,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             scene.reconfigure(config)
             self._applied = config
         size, age = (image.shape[1], image.shape[0]), config.lidar.max_age_ms
+        self._lidar.expect(header.stamp_ns)
         prior = self._lidar.prior(header.stamp_ns, size, pipeline.patch_size, age)
         frame = Frame(image, header.stamp_ns, prior)
         result = pipeline.process(frame, confidence=outputs.wanted(*NEED_CONFIDENCE))

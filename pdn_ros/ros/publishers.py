@@ -25,7 +25,7 @@ from pdn_ros.ros.parameters import PerceptionConfig
 from pdn_ros.ros.patches import write_patches
 from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR
 from pdn_ros.ros.scene import Scene
-from pdn_ros.visualization import colours, overlay, saliency
+from pdn_ros.visualization import overlay, saliency
 
 TOPICS: dict[str, tuple[type, QoSProfile]] = {
     "mask": (Image, RELIABLE),
@@ -63,6 +63,8 @@ class Outputs:
     def __init__(self, node: LifecycleNode, classes: ClassSet) -> None:
         self._node = node
         self._classes = classes
+        self._rgb = np.zeros(256, dtype=np.uint32)
+        self._rgb[: len(classes.classes)] = classes.colors @ np.array([65536, 256, 1], np.uint32)
         self._publishers: dict[str, Any] = {
             name: node.create_lifecycle_publisher(kind, f"~/{name}", qos)
             for name, (kind, qos) in TOPICS.items()
@@ -151,8 +153,7 @@ class Outputs:
                 self._send("costmap/confidence", cdr.write_mono8(header, confidence))
             if view is not None and self.wanted("costmap/points"):
                 cloud = scene.cloud(mask, view, shot.depth)
-                colors = colours(mask, self._classes)
-                message = cdr.write_organised_cloud(header, cloud, colors)
+                message = cdr.write_organised_cloud(header, cloud, self._rgb[mask])
                 self._send("costmap/points", message)
         if view is not None and self.wanted("patch_markers"):
             markers = patch_markers(header, result, view.camera, view.T_base_camera)
@@ -169,6 +170,6 @@ class Outputs:
 
 
 def _nearest(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    # Plain INTER_NEAREST takes the pixel's corner: a third of a pixel beside the scaled camera's rays.
+    # Plain INTER_NEAREST takes a pixel's corner, up to half a pixel beside the scaled camera's ray.
     small = cv2.resize(image, size, interpolation=cv2.INTER_NEAREST_EXACT)
     return np.asarray(small, dtype=np.uint8)

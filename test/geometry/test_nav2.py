@@ -163,7 +163,7 @@ def test_the_default_settings_betray(snapshot):
 
 
 def test_a_rolling_drive_stays_aligned():
-    """Size and resolution stay, the origin moves by whole cells, and no cell is read beside itself."""
+    """Size and resolution stay, the origin moves by whole cells, no cell is read beside itself."""
     grid = OccupancyGrid(GridConfig(size_m=(50.0, 30.0)))
     shapes, corner = set(), None
     for i in range(6):

@@ -164,14 +164,14 @@ def test_written_cloud():
 
 def test_written_cloud_with_colours():
     points = np.arange(18, dtype=np.float32).reshape(2, 3, 3)
-    colors = np.arange(18, dtype=np.uint8).reshape(2, 3, 3)
-    message = deserialize_message(cdr.write_organised_cloud(HEADER, points, colors), PointCloud2)
+    rgb = np.array([[0x010203, 0, 1], [2, 3, 0xFF8040]], dtype=np.uint32)
+    message = deserialize_message(cdr.write_organised_cloud(HEADER, points, rgb), PointCloud2)
     field = message.fields[3]
     assert (field.name, field.offset, field.datatype, field.count) == ("rgb", 12, 7, 1)
     assert (message.point_step, message.row_step, message.is_dense) == (16, 48, True)
     words = np.frombuffer(message.data, np.uint32).reshape(2, 3, 4)
     np.testing.assert_array_equal(words[..., :3].view(np.float32), points)
-    assert words[1, 2, 3] == 17 << 16 | 16 << 8 | 15
+    np.testing.assert_array_equal(words[..., 3], rgb)
 
 
 @given(names, st.floats(allow_nan=False), st.integers(0, 255), st.lists(st.floats(width=32)))

@@ -6,12 +6,53 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pdn_ros.classes import load_classes
+from pdn_ros.classes import Role, load_classes
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 FAST = "{http://www.eprosima.com/XMLSchemas/fastRTPS_Profiles}"
-# rviz_default_plugins of Jazzy.
-DISPLAYS = {"Image", "Map", "MarkerArray", "PointCloud2", "TF"}
+# Properties of rviz_default_plugins of Jazzy, read in its sources; `Value` stores `Enabled`.
+COMMON = {"Class", "Name", "Enabled", "Value"}
+CLOUD_TOPIC = {"Topic", "Use Fixed Frame", "Position Transformer", "Color Transformer"}
+DISPLAYS = {
+    "Camera": {
+        *{"Topic", "Image Rendering", "Overlay Alpha", "Zoom Factor"},
+        *{"Far Plane Distance", "Visibility"},
+    },
+    "Image": {"Topic", "Normalize Range", "Min Value", "Max Value", "Median window"},
+    "Map": {
+        *{"Topic", "Update Topic", "Alpha", "Color Scheme", "Draw Behind", "Use Timestamp"},
+        *{"Binary representation", "Binary threshold"},
+    },
+    "MarkerArray": {"Topic", "Namespaces"},
+    "PointCloud2": {
+        *CLOUD_TOPIC,
+        *{"Selectable", "Style", "Size (m)", "Size (Pixels)", "Alpha", "Decay Time"},
+        *{"Axis", "Autocompute Value Bounds", "Color", "Channel Name", "Use rainbow"},
+        *{"Autocompute Intensity Bounds"},
+    },
+    "TF": {
+        *{"Show Names", "Show Axes", "Show Arrows", "Marker Scale", "Update Interval"},
+        *{"Frame Timeout", "Frames"},
+    },
+}
+TOPIC = {"Value", "Depth", "History Policy", "Reliability Policy", "Durability Policy"}
+CHOICES = {
+    "Color Transformer": {"Intensity", "RGB8", "RGBF32", "AxisColor", "FlatColor"},
+    "Position Transformer": {"XYZ"},
+    "Style": {"Points", "Squares", "Flat Squares", "Spheres", "Boxes", "Tiles"},
+    "Color Scheme": {"map", "costmap", "raw"},
+    "Image Rendering": {"background", "overlay", "background and overlay"},
+    "Reliability Policy": {"System Default", "Reliable", "Best Effort"},
+    "Durability Policy": {"System Default", "Volatile", "Transient Local"},
+    "History Policy": {"System Default", "Keep Last", "Keep All"},
+}
+SENSORS = {"/lidar/points", "/camera/image_raw"}
+# The labels of Autoware's segmentation_pointcloud_fusion: the position is the id.
+AUTOWARE = (
+    *("UNKNOWN", "BUILDING", "WALL", "OBSTACLE", "TRAFFIC_LIGHT", "TRAFFIC_SIGN", "PERSON"),
+    *("VEHICLE", "BIKE", "ROAD", "SIDEWALK", "ROAD_PAINT", "CURBSTONE", "CROSSWALK"),
+    *("VEGETATION", "SKY"),
+)
 
 
 def read(name: str):
@@ -23,13 +64,39 @@ def outputs() -> set[str]:
     return {f"/perception/{name}" for name in (*publishers.TOPICS, "label_info", "classes")}
 
 
-def test_rviz_uses_default_plugins_and_topics_that_exist():
-    displays = read("perception.rviz")["Visualization Manager"]["Displays"]
-    assert {d["Class"] for d in displays} == {f"rviz_default_plugins/{name}" for name in DISPLAYS}
-    topics = {d["Topic"]["Value"] for d in displays if "Topic" in d}
-    assert topics - {"/lidar/points"} <= outputs()
-    grid = next(d for d in displays if d["Class"].endswith("/Map"))
-    assert grid["Topic"]["Durability Policy"] == "Transient Local"
+def displays() -> dict[str, dict]:
+    found = read("perception.rviz")["Visualization Manager"]["Displays"]
+    return {display["Name"]: display for display in found}
+
+
+def topics(display: dict) -> list[dict]:
+    return [value for key, value in display.items() if key in ("Topic", "Update Topic")]
+
+
+@pytest.mark.parametrize("name", displays())
+def test_rviz_knows_every_class_and_property(name):
+    display = displays()[name]
+    package, kind = display["Class"].split("/")
+    assert package == "rviz_default_plugins"
+    assert set(display) <= COMMON | DISPLAYS[kind]
+    for topic in topics(display):
+        assert set(topic) == TOPIC
+    for place in (display, *topics(display)):
+        for key in CHOICES.keys() & place.keys():
+            assert place[key] in CHOICES[key]
+    assert set(display.get("Visibility", {})) <= {*displays(), "Value"}
+
+
+def test_rviz_shows_the_grid_the_cloud_the_patches_and_the_camera():
+    shown = {d["Class"].split("/")[1]: d for d in displays().values()}
+    assert set(shown) == set(DISPLAYS)
+    found = {topic["Value"] for d in displays().values() for topic in topics(d)}
+    assert found - SENSORS <= outputs() | {"/perception/occupancy_updates"}
+    assert shown["Map"]["Topic"]["Durability Policy"] == "Transient Local"
+    cloud = displays()["Costmap points"]
+    assert cloud["Enabled"] and cloud["Color Transformer"] == "RGB8"  # by class
+    for name in ("Costmap points", "LiDAR", "Camera view"):  # sensor data: reliable wouldn't match
+        assert displays()[name]["Topic"]["Reliability Policy"] == "Best Effort"
 
 
 def test_static_layer_reads_a_grid_of_probabilities():
@@ -37,6 +104,8 @@ def test_static_layer_reads_a_grid_of_probabilities():
     assert costmap["trinary_costmap"] is False
     assert costmap["track_unknown_space"] is True
     assert costmap["rolling_window"] is True
+    assert costmap["plugins"][0] == "occupancy"  # it overwrites what came before
+    assert costmap["lethal_cost_threshold"] == 100
     layer = costmap["occupancy"]
     assert layer["map_topic"] in outputs()
     assert layer["map_subscribe_transient_local"] is True
@@ -47,9 +116,16 @@ def test_semantic_layer_names_every_class_once():
     source = costmap["semantic"]["camera"]
     named = [name for kind in source["class_types"] for name in source[kind]["classes"]]
     assert sorted(named) == sorted(load_classes("street").names)
-    topics = {v for k, v in source.items() if k.endswith("_topic")}
-    assert len(topics) == 4
-    assert topics <= outputs()
+    read_topics = {v for k, v in source.items() if k.endswith("_topic")}
+    assert len(read_topics) == 4
+    assert read_topics <= outputs()
+
+
+def test_autoware_removes_the_ground_by_position():
+    flags = read("autoware_fusion.yaml")["/**"]["ros__parameters"]["filter_semantic_label_target"]
+    assert tuple(flags) == AUTOWARE
+    removed = [i for i, label in enumerate(AUTOWARE) if flags[label]]
+    assert tuple(removed) == load_classes("street").with_role(Role.GROUND, Role.SKY)
 
 
 def test_shared_memory_holds_an_image_of_4k():

@@ -1,3 +1,4 @@
+import itertools
 import struct
 
 import numpy as np
@@ -10,8 +11,11 @@ from pdn_ros.errors import InputError
 from pdn_ros.ros import rle
 
 masks = arrays(
-    np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3)
+    np.uint8,
+    array_shapes(min_dims=2, max_dims=2, max_side=12),
+    elements=st.sampled_from([0, 1, 7, 255]),
 )
+runs = st.lists(st.tuples(st.integers(0, 255), st.integers(0, 40)), max_size=20)
 
 
 def test_runs_by_hand():
@@ -29,6 +33,24 @@ def test_a_pixel_by_pixel_reading_gives_the_mask_back(mask):
         pixels += [label] * length
     assert pixels == mask.ravel().tolist()
     np.testing.assert_array_equal(rle.decode(data, *mask.shape), mask)
+
+
+@given(runs, st.integers(1, 4))
+def test_any_runs_decode_and_come_back_joined(pairs, height):
+    """Other writers may split a run or leave an empty one."""
+    pixels = [label for label, length in pairs for _ in range(length)]
+    pixels += [3] * (-len(pixels) % height)
+    data = b"".join(struct.pack("<Bi", *pair) for pair in pairs)
+    data += struct.pack("<Bi", 3, len(pixels) - sum(length for _, length in pairs))
+    mask = rle.decode(data, height, len(pixels) // height)
+    assert mask.ravel().tolist() == pixels
+    joined = [(label, len(list(group))) for label, group in itertools.groupby(pixels)]
+    assert rle.encode(mask) == b"".join(struct.pack("<Bi", *pair) for pair in joined)
+
+
+@given(masks)
+def test_a_view_with_gaps_is_encoded_as_its_pixels(mask):
+    assert rle.encode(mask[::2, ::-1]) == rle.encode(mask[::2, ::-1].copy())
 
 
 @pytest.mark.parametrize(
