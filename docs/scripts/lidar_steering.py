@@ -5,31 +5,30 @@ python docs/scripts/lidar_steering.py KITTI_DRIVE [--benchmark]
 
 import argparse
 import json
-import os
-import statistics
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import cv2
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from lidar_benchmark import benchmark
 from numpy.typing import NDArray
 from rich.console import Console
 
+from pdn_ros.bags.boxes import Box
 from pdn_ros.bags.kitti import convert_kitti
 from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import load_classes
-from pdn_ros.evaluation.boxes import SMALL_PX, BoxTally, Patches
+from pdn_ros.evaluation.boxes import SMALL_PX
 from pdn_ros.evaluation.drive import BASE, Drive
 from pdn_ros.evaluation.node_parameters import NodeParameters
 from pdn_ros.evaluation.scans import scan_view
 from pdn_ros.evaluation.settings import Settings
 from pdn_ros.files import atomic
+from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.lidar import project_scan
 from pdn_ros.geometry.transforms import invert
 from pdn_ros.inference import Frame, Pipeline, PipelineConfig
@@ -45,15 +44,19 @@ SHARES: Final = (0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.40, 0.50)
 WEIGHTS: Final = (0.3, 0.5, 0.7)
 RARE: Final = ("pole", "sign", "pedestrian", "cyclist")
 FAR_M: Final = 30.0
+SHIPPED: Final = PipelineConfig().lidar_weight
+NEAREST_M: Final = 0.5
 LEAST_PX: Final = 12
 """Connected pixels that make an object."""
 RANDOM_ORDERS: Final = 20
-DARK, NOISE: Final = 0.06, 2.5
+DARK: Final = 0.06
+NOISE: Final = 2.5
 """Exposure and the deviation of the noise, grey levels, of the dark images."""
 
 Floats = NDArray[np.floating[Any]]
 Score = Callable[["Sample", Floats], Floats]
-COUNT_PIXELS: Final = "pixels"
+Masks = dict[tuple[float, bool], Confusion]
+"""By share of the patches and whether the prior takes part."""
 
 
 @dataclass(slots=True)
@@ -76,13 +79,6 @@ class Sample:
         """Return each object's pixels in the best patches, and all its pixels."""
         picked = select(np.asarray(scores, np.float32), count).patches
         return self.objects[:, picked].sum(axis=1), self.objects.sum(axis=1)
-
-
-@dataclass(slots=True)
-class Masks:
-    """Confusions by (share of the patches, with prior)."""
-
-    of: dict[tuple[float, bool], Confusion] = field(default_factory=dict)
 
 
 def blend(weight: float, *, dark: bool = False) -> Score:
@@ -114,7 +110,7 @@ def curves(samples: Sequence[Sample], selectors: dict[str, Score]) -> dict[str, 
     rng = np.random.default_rng(0)
     table: dict[str, Any] = {}
     for name, score in selectors.items():
-        rows: dict[str, list[float]] = {COUNT_PIXELS: [], "objects": []}
+        rows: dict[str, list[float]] = {"pixels": [], "objects": []}
         for share in SHARES:
             inside, whole = [], []
             for sample in samples:
@@ -124,7 +120,7 @@ def curves(samples: Sequence[Sample], selectors: dict[str, Score]) -> dict[str, 
                     inside.append(got)
                     whole.append(size)
             got, size = np.concatenate(inside), np.concatenate(whole)
-            rows[COUNT_PIXELS].append(percent(got.sum() / size.sum()))
+            rows["pixels"].append(percent(got.sum() / size.sum()))
             rows["objects"].append(percent(np.mean(got >= 0.5 * size)))
         table[name] = rows
     return table
@@ -135,7 +131,7 @@ def budget(share: float, count: int) -> int:
     return max(1, round(share * count))
 
 
-def percent(share: float) -> float:
+def percent(share: float | np.floating[Any]) -> float:
     """With one decimal."""
     return round(100 * float(share), 1)
 
@@ -157,7 +153,7 @@ def simulated(pipeline: Pipeline, masks: Masks) -> list[Sample]:
                 T_base_lidar=rig.base_lidar,
                 patch_size=pipeline.patch_size,
             ).weights
-            for (share, with_prior), confusion in masks.of.items():
+            for (share, with_prior), confusion in masks.items():
                 update = {"mode": "patch", "budget": budget(share, prior.size)}
                 pipeline.reconfigure(pipeline.config.model_copy(update=update))
                 asked = Frame(frame.image, prior=prior if with_prior else None)
@@ -217,3 +213,119 @@ def recorded(pipeline: Pipeline, bag_path: Path) -> list[Sample]:
                                 pipeline.patch_size)  # fmt: skip
             samples.append(Sample(weights, view.weights, areas))
     return samples
+
+
+def small_areas(
+    boxes: Sequence[Box], camera: Camera, t_camera_base: Floats, grid: tuple[int, ...], side: int
+) -> Floats:
+    """Area in each patch (M, N) of the boxes under 40 px whose middle is in the image."""
+    found = [np.zeros((0, grid[0] * grid[1]))]
+    for box in boxes:
+        points = np.vstack([box.corners(), box.center]) @ t_camera_base[:3, :3].T
+        points += t_camera_base[:3, 3]
+        pixels, valid = camera.project(points)
+        low, high = pixels[:8].min(axis=0), pixels[:8].max(axis=0)
+        if not valid[8] or points[:, 2].min() < NEAREST_M or high[1] - low[1] >= SMALL_PX:
+            continue
+        inside = []
+        for start, end, count in zip(low, high, grid[::-1], strict=True):
+            edges = np.arange(count + 1) * side
+            length = np.minimum(end, edges[1:]) - np.maximum(start, edges[:-1])
+            inside.append(length.clip(min=0))
+        across, down = inside
+        found.append(np.outer(down, across).reshape(1, -1))
+    return np.concatenate(found)
+
+
+def quality(masks: Masks) -> list[dict[str, Any]]:
+    """Mean IoU with and without the prior."""
+    thin = load_classes("street").thin
+    return [
+        {
+            "share": share,
+            "prior": with_prior,
+            "miou": percent(confusion.miou()),
+            "thin_miou": percent(confusion.miou(thin)),
+        }
+        for (share, with_prior), confusion in masks.items()
+    ]
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    """Draw the curves."""
+    panels = (
+        ("simulated", "pixels", "Simulated, day: pixels of thin\nobjects beyond 30 m"),
+        ("simulated", "objects", "Simulated, day: thin objects\nbeyond 30 m"),
+        ("dark", "pixels", "Simulated, dark: pixels of thin\nobjects beyond 30 m"),
+        ("kitti", "objects", "KITTI: labelled boxes\nunder 40 px"),
+    )
+    styles = {
+        "random": ("0.6", ":", "random"),
+        "driver": ("tab:blue", "-", "driver alone"),
+        "prior": ("tab:green", "--", "LiDAR prior alone"),
+        f"blend {SHIPPED}": ("tab:red", "-", f"driver and prior (lidar.weight {SHIPPED})"),
+        "oracle": ("black", ":", "oracle"),
+    }
+    figure, axes = plt.subplots(1, 4, figsize=(13, 3.9), sharey=True, layout="constrained")
+    for axis, (data, count, title) in zip(axes, panels, strict=True):
+        for name, (colour, line, label) in styles.items():
+            # By day and in the dark, these three see the same.
+            table = result[data] if name in result[data] else result["simulated"]
+            axis.plot([100 * s for s in SHARES], table[name][count], line, color=colour,
+                      label=label, marker=".", lw=2 if line == "-" else 1.3)  # fmt: skip
+        axis.axvline(25, color="0.85", lw=5, zorder=0)
+        axis.set(title=title, xlabel="patches refined, %", ylim=(0, 102), xlim=(3, 52))
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.title.set_fontsize(10.5)
+    axes[0].set_ylabel("in refined patches, %")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5,
+                  frameon=False)  # fmt: skip
+    with atomic(path) as part:
+        figure.savefig(part, dpi=110, format="png")
+
+
+def main() -> None:
+    """Write `lidar-steering.json` and the plot, or the benchmark's figures into the former."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kitti", type=Path, help="a KITTI raw drive with tracklets")
+    parser.add_argument("--benchmark", action="store_true", help="time the projection alone")
+    options = parser.parse_args()
+    out = DOCS / "lidar-steering.json"
+    result: dict[str, Any] = json.loads(out.read_text("utf-8")) if out.is_file() else {}
+    with TemporaryDirectory() as folder:
+        bag = Path(folder) / "kitti"
+        convert_kitti(options.kitti, bag)
+        if options.benchmark:
+            result["benchmark"] = benchmark(bag)
+        else:
+            result |= study(bag)
+            plot(result, DOCS / "images" / "lidar-steering.png")
+    with atomic(out) as part:
+        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    Console().print_json(data=result["benchmark"] if options.benchmark else result)
+
+
+def study(bag: Path) -> dict[str, Any]:
+    """Compute all but the benchmark."""
+    pipeline = Pipeline()
+    confusions = len(pipeline.classes.classes)
+    masks = {(s, p): Confusion(confusions) for s in (0.10, 0.25) for p in (False, True)}
+    street, kitti = simulated(pipeline, masks), recorded(pipeline, bag)
+    return {
+        "shares": SHARES,
+        "simulated": curves(street, SELECTORS),
+        "dark": curves(street, IN_THE_DARK),
+        "kitti": curves(kitti, SELECTORS),
+        "counts": {
+            "simulated images": len(street),
+            "simulated objects": sum(len(s.objects) for s in street),
+            "kitti images": len(kitti),
+            "kitti boxes": sum(len(s.objects) for s in kitti),
+        },
+        "masks": quality(masks),
+    }
+
+
+if __name__ == "__main__":
+    main()
