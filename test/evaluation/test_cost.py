@@ -39,9 +39,9 @@ def test_agrees_with_fvcore(cost):
 
 
 def test_patches_cost_more_with_each_and_no_more_than_there_are(cost):
-    none, one, two, all_of_them = (cost.patches(256, 384, k) for k in (0, 1, 2, 6))
-    assert none < one < two < all_of_them == cost.patches(256, 384, 99)
-    assert cost.patches(256, 384) == two  # a quarter of six, rounded
+    none, one, some, all_of_them = (cost.patches(512, 1024, k) for k in (0, 1, 8, 32))
+    assert none < one < some < all_of_them == cost.patches(512, 1024, 99)
+    assert cost.patches(512, 1024) == some  # a quarter of 32
 
 
 def test_equal_scale_costs_the_same(cost):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -202,7 +203,7 @@ def test_an_interrupted_live_run_ends_its_nodes_and_leaves_nothing(
     out = tmp_path / "live"
     process = subprocess.Popen(
         [sys.executable, "-m", "pdn_ros.cli.app", "evaluate", str(drive), "--out", str(out),
-         "--live", "--backend", "torch"],
+         "--live", "--backend", "torch", "--rate", "0.01"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     end = time.monotonic() + 120
@@ -210,8 +211,12 @@ def test_an_interrupted_live_run_ends_its_nodes_and_leaves_nothing(
         assert process.poll() is None
         time.sleep(0.2)
     time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=30)
+    error = ""
+    for _ in range(3):  # a library that is just being imported may swallow one
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            _, error = process.communicate(timeout=10)
+            break
     assert process.returncode != 0
     assert "Traceback" not in error
     assert children
