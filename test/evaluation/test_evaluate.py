@@ -215,11 +215,14 @@ def test_an_interrupted_live_run_ends_its_nodes_and_leaves_nothing(
     for _ in range(3):  # a library that is just being imported may swallow one
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            _, error = process.communicate(timeout=10)
+            _, error = process.communicate(timeout=30)
             break
     assert process.returncode != 0
     assert "Traceback" not in error
     assert children
+    end = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < end:
+        time.sleep(0.1)
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert not any(out.iterdir())
 
