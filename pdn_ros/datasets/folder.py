@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from pdn_ros.classes import VOID, ClassSet
 from pdn_ros.datasets.base import IdTable, ImageFiles, Pair, hidden_in, no_options
 from pdn_ros.errors import InputError
+from pdn_ros.files import read_yaml
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -38,7 +38,7 @@ def open_split(
         InputError: The folder lacks `dataset.yaml` or the split, or images and labels don't match.
     """
     no_options("folder", options, ("images",))
-    description = _description(folder / "dataset.yaml")
+    description = read_yaml(folder / "dataset.yaml", Description)
     name = description.name or folder.name
     if "images" in options:
         labels = folder / f"{split}_labels_only"
@@ -68,16 +68,3 @@ def _pairs(images: Path, labels: Path) -> tuple[Pair, ...]:
     if missing:
         raise InputError(f"{images}: {len(missing)} labels have no image, {missing[0]} among them")
     return tuple(Pair(stem, by_name[stem], labels / f"{stem}.png") for stem in stems)
-
-
-def _description(path: Path) -> Description:
-    try:
-        return Description.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; it names the classes of the folder") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: no YAML ({str(error).splitlines()[0]})") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{path}: no data set ({where}: {first['msg']})") from error

@@ -97,7 +97,7 @@ def test_greyscale_images_get_three_channels(tmp_path):
     [
         (lambda root: (root / "dataset.yaml").unlink(), r"dataset\.yaml"),
         (lambda root: (root / "dataset.yaml").write_text("classes: ["), r"dataset\.yaml: no YAML"),
-        (lambda root: (root / "dataset.yaml").write_text("classes: 3"), "no data set"),
+        (lambda root: (root / "dataset.yaml").write_text("classes: 3"), "no Description: classes"),
         (lambda root: (root / "dataset.yaml").write_text("classes: [x]"), "shares no class"),
         (lambda root: (root / "train/images/a.png").unlink(), "1 labels have no image, a"),
         (lambda root: [p.unlink() for p in (root / "train/labels").iterdir()], "no labels"),
