@@ -27,6 +27,7 @@ class BuildWithData(build_py):
 
 
 extras = {
+    "bench": ["matplotlib", "psutil", "transformers"],
     "openvino": ["openvino"],
     "bags": ["pytransform3d", "rosbags", "simplejpeg"],
     "lidar": ["pypatchworkpp", "pytransform3d"],

@@ -14,7 +14,17 @@ INTERRUPTED = 130  # what shells say of a process that ended by SIGINT; typer re
 
 def build() -> typer.Typer:
     """Put the commands together."""
-    from pdn_ros.cli import convert, doctor, evaluate, segment, simulate, train, validate
+    from pdn_ros.cli import (
+        benchmark,
+        convert,
+        doctor,
+        evaluate,
+        export,
+        segment,
+        simulate,
+        train,
+        validate,
+    )
 
     app = typer.Typer(
         name="pdn",
@@ -41,6 +51,8 @@ def build() -> typer.Typer:
     app.command()(evaluate.evaluate)
     app.command()(train.train)
     app.command()(validate.validate)
+    app.command()(benchmark.benchmark)
+    app.command()(export.export)
     app.command()(doctor.doctor)
     return app
 

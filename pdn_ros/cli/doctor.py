@@ -66,6 +66,9 @@ def examine() -> Iterator[Finding]:
         package = "opencv-python-headless" if module == "cv2" else module
         yield _module(name, module, remedy=setup or f"pip install {package}", needed=True)
     yield _module("OpenVINO", "openvino", remedy="pip install openvino")
+    yield _module(
+        "ONNX Runtime", "onnxruntime", "a spare", "pip install onnxruntime onnx onnxscript"
+    )
     yield _weights()
     yield _backend()
     yield from _ros(setup, needed=checkout or bool(os.environ.get("AMENT_PREFIX_PATH")))
@@ -154,10 +157,14 @@ def _backend() -> Finding:
     try:
         import torch
 
-        from pdn_ros.inference.backends import available, pick
+        from pdn_ros.inference.backends import FASTEST_FIRST, available, pick
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        detail = f"auto picks {pick(device)} on {device} (available: {', '.join(available())})"
+        order = ", ".join(FASTEST_FIRST[device])
+        detail = (
+            f"auto picks {pick(device)} on {device}: the first one installed of {order} "
+            f"(installed: {', '.join(available())})"
+        )
     except Exception as error:  # noqa: BLE001 - whatever keeps a backend from starting is shown
         return Finding("backend", f"none: {error}", False, True, "pip install openvino")
     return Finding("backend", detail, needed=True)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pdn_ros.cli.interrupt import held_back
 from pdn_ros.cli.options import Backend, Budget, Config, Mode, Out, Weights
 from pdn_ros.cli.progress import progress
 
@@ -61,7 +62,11 @@ def evaluate(
     )
     settings.check()
 
-    from pdn_ros.evaluation.run import run
+    with held_back():
+        from pdn_ros.evaluation.run import run
+
+        if live:
+            import pdn_ros.evaluation.live  # noqa: F401 - `run` needs it
 
     with progress("evaluate") as report:
         outcome = run(settings, report)

@@ -5,7 +5,15 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-_PACKAGES = ("pdn_ros", "torch", "openvino", "numpy", "opencv-python-headless")
+_PACKAGES = (
+    "pdn_ros",
+    "torch",
+    "openvino",
+    "onnxruntime",
+    "transformers",
+    "numpy",
+    "opencv-python-headless",
+)
 
 
 def describe() -> dict[str, str]:

@@ -12,9 +12,11 @@ from pdn_ros.classes import ClassSet, Role
 from pdn_ros.datasets import LabelledImages, open_dataset
 from pdn_ros.errors import InputError
 from pdn_ros.evaluation.cost import COUNTER, Cost
+from pdn_ros.evaluation.selectors import coarse_entropy
 from pdn_ros.evaluation.validation_results import ModeFigures, Validation
 from pdn_ros.inference import Frame, Pipeline, PipelineConfig, Result
 from pdn_ros.metrics import BoundaryIoU, Confusion, MendableErrors, Seams, Waste
+from pdn_ros.network.selector import select
 
 MODES: Final = ("context", "patch", "dense", "equal_cost", "all_patches")
 """What runs: the network's modes, one pass of the dense network over the image scaled down to the
@@ -81,6 +83,12 @@ class Runner:
             self._pipeline.process(frame, confidence=False)
         return self._pipeline.process(frame, confidence=False)
 
+    def by_entropy(self, image: NDArray[np.uint8], count: int) -> NDArray[np.int32]:
+        """Return the ids of as many patches, chosen by the entropy of the coarse logits."""
+        pipeline = self._pipeline
+        scores = coarse_entropy(pipeline.parts, pipeline.network, image, pipeline.device)
+        return select(scores, count).patches
+
     def gmac(self, mode: str, image: NDArray[np.uint8], selected: int) -> float:
         """Count what `run` cost for this image."""
         height, width = image.shape[:2]
@@ -112,6 +120,8 @@ class Score:
     waste: Waste
     mendable: MendableErrors
     mendable_thin: MendableErrors
+    by_entropy: MendableErrors
+    by_entropy_thin: MendableErrors
     seams: Seams = field(default_factory=Seams)
     gmac: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
@@ -128,6 +138,8 @@ class Score:
             waste=Waste(plain=(*classes.with_role(Role.SKY), *road)),
             mendable=MendableErrors(),
             mendable_thin=MendableErrors(classes.thin),
+            by_entropy=MendableErrors(),
+            by_entropy_thin=MendableErrors(classes.thin),
         )
 
     def figures(self) -> ModeFigures:
@@ -148,7 +160,10 @@ class Score:
             ms_p50=float(np.median(self.times)),
             seam_ratio=self.seams.ratio,
             mendable_recall=self.mendable.recall,
+            mendable_recall_entropy=self.by_entropy.recall,
+            mendable_recall_oracle=self.mendable.best_recall,
             mendable_recall_thin=self.mendable_thin.recall,
+            mendable_recall_entropy_thin=self.by_entropy_thin.recall,
             mendable_recall_oracle_thin=self.mendable_thin.best_recall,
         )
 
@@ -201,9 +216,15 @@ def _add_image(runner: Runner, data: LabelledImages, index: int, scores: dict[st
         score.gmac.append(runner.gmac(mode, sample.image, len(result.selected)))
         score.times.append(result.times.total)
         if mode == "patch" and {"context", "all_patches"} <= results.keys():
-            for errors in (score.mendable, score.mendable_thin):
+            picked = runner.by_entropy(sample.image, len(result.selected))
+            for errors, selected in (
+                (score.mendable, result.selected),
+                (score.mendable_thin, result.selected),
+                (score.by_entropy, picked),
+                (score.by_entropy_thin, picked),
+            ):
                 errors.update(
-                    result.selected,
+                    selected,
                     label=label,
                     context=masks["context"],
                     refined=masks["all_patches"],

@@ -18,6 +18,8 @@ COLUMNS: Final = {
     "ms_p50": ("ms", 1),
 }
 """What the table shows: title and decimals."""
+DIFFERENCES: Final = {"miou": "mIoU", "thin_miou": "thin", "boundary_iou": "boundary"}
+"""What patch mode is compared in, with the other modes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,11 @@ class ModeFigures:
         ms_p50: Median time from image to mask.
         seam_ratio: Label disagreement across the refined patches' borders over that beside them.
         mendable_recall: Share of the errors that all patches mend which the selected ones hold.
-        mendable_recall_thin: The same on the thin classes.
-        mendable_recall_oracle_thin: What the best choice of as many patches holds.
+        mendable_recall_entropy: The same, as many patches chosen by the coarse logits' entropy.
+        mendable_recall_oracle: The same, the best choice of as many.
+        mendable_recall_thin: Like `mendable_recall`, on the thin classes.
+        mendable_recall_entropy_thin: Entropy's choice on the thin classes.
+        mendable_recall_oracle_thin: The best choice for the thin classes.
     """
 
     miou: float
@@ -51,7 +56,10 @@ class ModeFigures:
     ms_p50: float
     seam_ratio: float
     mendable_recall: float
+    mendable_recall_entropy: float
+    mendable_recall_oracle: float
     mendable_recall_thin: float
+    mendable_recall_entropy_thin: float
     mendable_recall_oracle_thin: float
 
 
@@ -70,28 +78,74 @@ class Validation:
     modes: dict[str, ModeFigures]
 
     def tables(self) -> "list[Table]":
-        """Return tables for the terminal: the modes' figures, and the IoU of each class."""
-        from rich import box
-        from rich.table import Table
+        """Return tables for the terminal.
 
+        The modes' figures, the IoU of each class, and where it ran: patch mode against the others,
+        and its choice of patches against others'.
+        """
         title = f"{self.dataset}, {self.split}: {self.images} images, {self.backend}"
-        figures = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        figures.add_column("mode", no_wrap=True)
-        for name, _ in COLUMNS.values():
-            figures.add_column(name, justify="right", no_wrap=True)
+        figures = _table(title, "mode", *(name for name, _ in COLUMNS.values()))
         for mode, found in self.modes.items():
             values = (_cell(getattr(found, key), n) for key, (_, n) in COLUMNS.items())
             figures.add_row(mode, *values)
-
-        classes = Table(title="IoU of the classes", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        classes.add_column("class", no_wrap=True)
-        for mode in self.modes:
-            classes.add_column(mode, justify="right", no_wrap=True)
+        figures.caption = f"GMAC by {self.gmac_counter}"
+        classes = _table("IoU of the classes", "class", *self.modes)
         for name in self.classes:
             row = (_cell(found.per_class_iou[name], 3) for found in self.modes.values())
             classes.add_row(name, *row)
-        return [figures, classes]
+        tables = [figures, classes]
+        patch = self.modes.get("patch")
+        if patch is not None and len(self.modes) > 1:
+            tables.append(self._against_others(patch))
+        if patch is not None and not math.isnan(patch.mendable_recall):
+            tables.append(_choice(patch))
+        return tables
+
+    def _against_others(self, patch: ModeFigures) -> "Table":
+        """Tabulate differences of the scores and ratios of the costs."""
+        table = _table("patch against", "mode", *DIFFERENCES.values(), "GMAC ratio", "ms ratio")
+        for mode, other in self.modes.items():
+            if mode == "patch":
+                continue
+            points = (
+                _cell(getattr(patch, key) - getattr(other, key), 3, "+") for key in DIFFERENCES
+            )
+            ratios = (patch.gmac / other.gmac, patch.ms_p50 / other.ms_p50)
+            table.add_row(mode, *points, *(_cell(ratio, 3) for ratio in ratios))
+        return table
 
 
-def _cell(value: float, decimals: int) -> str:
-    return "-" if math.isnan(value) else f"{value:.{decimals}f}"
+def _choice(patch: ModeFigures) -> "Table":
+    """Tabulate the shares of the mendable errors in as many patches, by who chooses them."""
+    title = "mendable errors in the selected patches"
+    table = _table(title, "label", "driver", "entropy", "oracle", "of oracle")
+    thin = (
+        patch.mendable_recall_thin,
+        patch.mendable_recall_entropy_thin,
+        patch.mendable_recall_oracle_thin,
+    )
+    every = (
+        patch.mendable_recall,
+        patch.mendable_recall_entropy,
+        patch.mendable_recall_oracle,
+    )
+    for name, (driver, entropy, oracle) in (("all", every), ("thin", thin)):
+        share = driver / oracle if oracle else math.nan
+        table.add_row(name, *(_cell(v, 3) for v in (driver, entropy, oracle, share)))
+    table.caption = f"label changes at patch borders / beside them: {_cell(patch.seam_ratio, 2)}"
+    return table
+
+
+def _table(title: str, first: str, *columns: str) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(first, no_wrap=True)
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def _cell(value: float, decimals: int, sign: str = "") -> str:
+    return "-" if math.isnan(value) else f"{value:{sign}.{decimals}f}"

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pdn_ros.geometry import distortion
 
 _WIDEST: Final = 3.0  # |x| / z and |y| / z up to which views are straightened
+_ALL: Final = slice(None)
 NEAREST: Final = 1e-3  # metres: what is closer along z is not in front
 
 
@@ -148,26 +149,45 @@ class Camera:
         """
         return self._rays
 
+    def rays_of(self, index: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Directions of some pixels, (N, 3) as `rays`; without its table where that can be.
+
+        Args:
+            index: (N,) row-major numbers of the pixels.
+        """
+        if not self.pinhole:
+            rays: NDArray[np.float32] = self._rays.reshape(-1, 3)[index]
+            return rays
+        v, u = np.divmod(index, self.width)
+        k = self.k.astype(np.float32)
+        y = (v.astype(np.float32) - k[1, 2]) / k[1, 1]
+        x = (u.astype(np.float32) - k[0, 2] - k[0, 1] * y) / k[0, 0]
+        return np.stack((x, y, np.ones_like(x)), axis=1)
+
     @property
     def straight(self) -> Self:
         """The pinhole camera of `undistort`'s images: itself where there is no distortion."""
         return self._straight[0]
 
-    def undistort(self, labels: NDArray[np.uint8], outside: int = 255) -> NDArray[np.uint8]:
-        """Straighten an image of codes by nearest pixels; `outside` where it shows nothing."""
-        camera, maps = self._straight
+    def undistort(
+        self, labels: NDArray[np.uint8], outside: int = 255, rows: slice = _ALL
+    ) -> NDArray[np.uint8]:
+        """Straighten an image of codes by nearest pixels; `outside` where it shows nothing.
+
+        Only these rows of the straight image are made.
+        """
+        maps = self._straight[1]
         if maps is None:
-            return labels
-        out = np.empty((camera.height, camera.width), dtype=np.uint8)
-        cv2.remap(
+            return labels[rows]
+        straight = cv2.remap(
             labels,
-            *maps,
+            maps[rows],
+            np.empty(0, dtype=np.uint16),
             cv2.INTER_NEAREST,
-            dst=out,
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=(outside,),
         )
-        return out
+        return np.asarray(straight, dtype=np.uint8)
 
     @cached_property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -194,8 +214,8 @@ class Camera:
         return np.inf if self.pinhole else distortion.fold(self.model, self.d)
 
     @cached_property
-    def _straight(self) -> tuple[Self, tuple[NDArray[np.int16], NDArray[np.uint16]] | None]:
-        """Pinhole camera with the same view, and OpenCV's maps from its pixels to this image."""
+    def _straight(self) -> tuple[Self, NDArray[np.int16] | None]:
+        """Pinhole camera with the same view, and OpenCV's map from its pixels to this image."""
         if self.pinhole:
             return self, None
         left, right, top, bottom = np.clip(self.bounds, -_WIDEST, _WIDEST)
@@ -210,9 +230,8 @@ class Camera:
         pixels, valid = self.project(camera.rays().reshape(-1, 3))
         pixels[~valid] = -10
         pixels = pixels.reshape(height, width, 2)
-        return camera, cv2.convertMaps(  # type: ignore[return-value]
-            pixels[..., 0], pixels[..., 1], cv2.CV_16SC2, nninterpolation=True
-        )
+        rounded = cv2.convertMaps(pixels[..., 0], pixels[..., 1], cv2.CV_16SC2, None, None, True)
+        return camera, np.asarray(rounded[0], dtype=np.int16)
 
     @cached_property
     def _rays(self) -> NDArray[np.float32]:

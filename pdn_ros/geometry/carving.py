@@ -7,17 +7,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.geometry import roles as role
+from pdn_ros.geometry import caution
 from pdn_ros.geometry.grid import FREE, HIDDEN, MOVING, NOTHING, STANDING, GridConfig
 from pdn_ros.geometry.level import LevelView
 
-_BEAM: Final = 3  # rows to either side within which a return speaks for a direction
+_BEAM: Final = 3  # pixels to either side within which a return speaks for a direction
 _AGREEMENT: Final = (0.5, 0.2)  # metres, share of the distance: camera and LiDAR mean the same
 _CLEARANCE: Final = 0.35  # metres below a vehicle's body
 _KERB: Final = 0.15  # metres by which the ground may be higher than its plane
 _LEAST: Final = 0.6  # of the distance: cameras lower than bodies would believe anything
-_SAME: Final = 0.05  # difference of logarithms of the distance within one body
-_NARROW: Final = 6  # rows: what is narrower has no body to look below
+_SAME: Final = 0.05  # difference of logarithms of the distance, pixel by pixel, within one body
+_NARROW: Final = 6  # pixels: what is narrower has no body to look below
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +69,7 @@ class Ends:
     Attributes:
         edge: Column of the border between ground and what ends it, (rows,) float; infinite where
             nothing does.
-        kind: Role of what ends it, (rows,) uint8: UNKNOWN where nothing does, SKY where it just
+        kind: Code of what ends it, (rows,) uint8: UNKNOWN where nothing does, SKY where it just
             ends.
         touches: Whether ground was seen before something that stands, (rows,) bool.
     """
@@ -85,17 +85,20 @@ def ground_ends(view: LevelView, level: NDArray[np.uint8]) -> Ends:
     Unlabelled pixels before an obstacle may belong to it: the ground ends where it was last seen.
     """
     rows, columns = level.shape
-    stops = (level - np.uint8(role.STATIC)) <= role.SKY - role.STATIC  # wraps around below
-    ended = stops.any(axis=1)
-    first = np.where(ended, stops.argmax(axis=1), columns)
-    ground = (level == role.GROUND) & (np.arange(columns) < first[:, None])
-    seen = ground.any(axis=1)
-    last = np.where(seen, columns - 1 - ground[:, ::-1].argmax(axis=1), first - 1)
-    kind = np.where(ended, level[np.arange(rows), np.minimum(first, columns - 1)], role.UNKNOWN)
-    edge = np.where(ended, last + 0.5, np.inf)
-    touches = seen & ((kind == role.STATIC) | (kind == role.DYNAMIC))
-    _lower(view, edge, np.flatnonzero(touches & (kind == role.DYNAMIC)))
-    return Ends(edge, kind.astype(np.uint8), touches)
+    every = np.arange(rows)
+    first = (level >= caution.SKY).argmax(axis=1)
+    kind = level[every, first]
+    ended = kind >= caution.SKY
+    kind[~ended] = caution.UNKNOWN
+    first[~ended] = columns
+    ground = level == caution.GROUND
+    ground &= _columns(columns) < first.astype(np.int16)[:, None]
+    last = columns - 1 - ground[:, ::-1].argmax(axis=1)
+    seen = ground[every, last]
+    edge = np.where(ended, np.where(seen, last, first - 1) + 0.5, np.inf)
+    touches = seen & (kind >= caution.STATIC)
+    _lower(view, edge, np.flatnonzero(touches & (kind == caution.DYNAMIC)))
+    return Ends(edge, kind, touches)
 
 
 def _lower(view: LevelView, edge: NDArray[np.float64], rows: NDArray[np.intp]) -> None:
@@ -105,13 +108,15 @@ def _lower(view: LevelView, edge: NDArray[np.float64], rows: NDArray[np.intp]) -
     moves is convex from above: its edge is taken from the convex hull of its contacts, as far as a
     body's clearance can have moved them.
     """
-    if len(rows) < _NARROW:
+    narrow = max(3, _NARROW // view.pooled)
+    same = min(_SAME * view.pooled, 0.15)
+    if len(rows) < narrow:
         return
     nearer = _if_higher(view, edge[rows], _CLEARANCE)
     jump = np.abs(np.diff(np.log(view.ahead(edge[rows]))))
-    apart = (np.diff(rows) > 1) | (jump > _SAME - np.log(max(1 - _CLEARANCE / view.height, _LEAST)))
+    apart = (np.diff(rows) > 1) | (jump > same - np.log(max(1 - _CLEARANCE / view.height, _LEAST)))
     for run in np.split(np.arange(len(rows)), np.flatnonzero(apart) + 1):
-        if len(run) < _NARROW:
+        if len(run) < narrow:
             continue
         a, j = rows[run].astype(np.float32), edge[rows[run]].astype(np.float32)
         away = np.float32(j.max() + 1)  # closes the hull on the far side
@@ -127,7 +132,7 @@ def nearest_returns(view: LevelView, points: NDArray[np.floating]) -> NDArray[np
     nearest = np.full(view.shape[0], np.inf, dtype=np.float32)
     right, _, ahead = ((points - view.centre) @ view.axes).T
     seen = ahead > 0.3
-    row = np.rint((right[seen] / ahead[seen] - view.left) * view.focal)
+    row = np.rint((right[seen] / ahead[seen] - view.left) * view.across)
     inside = (row >= 0) & (row < len(nearest))
     np.minimum.at(nearest, row[inside].astype(np.int64), ahead[seen][inside].astype(np.float32))
     return nearest
@@ -148,17 +153,19 @@ def seen_pixels(
     rows, columns = level.shape
     side = view.side(np.arange(rows))
     # What stands on a kerb seems farther away than it is: only a return makes the edge sure.
-    confirmed = _confirmed(view.ahead(ends.edge), nearest)[1]
-    sure = np.where(confirmed, ends.edge, _if_higher(view, ends.edge, _KERB))
-    limit = _widened(sure.astype(np.float32), 1) - 0.5
+    confirmed = _confirmed(view, view.ahead(ends.edge), nearest)[1]
+    sure = np.where(confirmed, ends.edge, _if_higher(view, ends.edge, _KERB)).astype(np.float32)
+    limit = _widened(sure, 1) - 0.5
     returned = view.column(np.maximum(_widened(nearest, 1) - config.resolution, 1e-3))
-    stop = np.minimum(limit, returned)[:, None]
-    reach = view.column(config.max_range / np.sqrt(1 + side * side))[:, None]
-    border = np.arange(columns, dtype=np.float32) + np.float32(0.5)  # the far edge of the pixels
-    free = (level == role.GROUND) & (border <= np.minimum(stop, reach))
-    seen = np.where(border > stop, np.uint8(HIDDEN), np.uint8(NOTHING))
-    seen[free] = FREE
-    return seen
+    stop = np.minimum(limit, returned)
+    reach = view.column(config.max_range / np.sqrt(1 + side * side))
+    # A pixel counts when its far edge does, half a column beyond its centre.
+    stop, reach = (np.clip(np.floor(x - 0.5), -1, columns) for x in (stop, reach))
+    column = _columns(columns)
+    hidden = column > stop.astype(np.int16)[:, None]
+    free = level == caution.GROUND
+    free &= column <= np.minimum(stop, reach).astype(np.int16)[:, None]
+    return np.asarray(free * np.uint8(FREE) + hidden * np.uint8(HIDDEN), dtype=np.uint8)
 
 
 def contacts(
@@ -178,7 +185,7 @@ def contacts(
     row = np.flatnonzero(ends.touches)
     edge, kind = ends.edge[row], ends.kind[row]
     near, middle, far = (view.ahead(edge + shift) for shift in (-0.5, 0.0, 0.5))
-    beam, agree = _confirmed(middle, nearest, row)
+    beam, agree = _confirmed(view, middle, nearest, row)
     near, far = np.where(agree, beam, near), np.where(agree, beam, far)
 
     within = far * np.sqrt(1 + view.side(row) ** 2) < config.max_range
@@ -186,12 +193,12 @@ def contacts(
     if not len(row):
         return np.empty((0, 2)), np.empty(0, dtype=np.bool_)
     along = min(64, int(np.max(far - near) / config.resolution) + 2)
-    across = min(8, int(far.max() / view.focal / config.resolution) + 1)
+    across = min(8, int(far.max() / view.across / config.resolution) + 1)
     ahead = near[:, None] + (far - near)[:, None] * np.linspace(0, 1, along)
     shift = (np.arange(across) + 0.5) / across - 0.5
     side = view.side(row[:, None] + shift)
     xy = view.in_frame(side[:, None, :], ahead[:, :, None]).reshape(-1, 2)
-    return xy, np.repeat(kind == role.DYNAMIC, along * across)
+    return xy, np.repeat(kind == caution.DYNAMIC, along * across)
 
 
 def _if_higher(view: LevelView, edge: NDArray[np.float64], height: float) -> NDArray[np.float64]:
@@ -202,12 +209,13 @@ def _if_higher(view: LevelView, edge: NDArray[np.float64], height: float) -> NDA
 
 
 def _confirmed(
+    view: LevelView,
     ahead: NDArray[np.float64],
     nearest: NDArray[np.float32],
     row: NDArray[np.intp] | slice = slice(None),
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Returns near rows, and whether they agree with what the camera saw at `ahead` metres."""
-    beam = _widened(nearest, _BEAM)[row]
+    beam = _widened(nearest, -(-_BEAM // view.pooled))[row]
     with np.errstate(invalid="ignore"):  # nothing seen and no return: no agreement
         near = np.abs(beam - ahead) < np.maximum(_AGREEMENT[0], _AGREEMENT[1] * ahead)
     return beam, near
@@ -217,3 +225,8 @@ def _widened(nearest: NDArray[np.float32], by: int) -> NDArray[np.float32]:
     """Smallest value within `by` rows to either side."""
     kernel = np.ones((2 * by + 1, 1), dtype=np.uint8)
     return np.asarray(cv2.erode(nearest[:, None], kernel), dtype=np.float32).ravel()
+
+
+def _columns(count: int) -> NDArray[np.int16]:
+    """Numbers of the columns, short: comparing them with whole images is what takes time."""
+    return np.arange(count, dtype=np.int16)

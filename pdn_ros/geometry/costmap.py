@@ -12,7 +12,9 @@ from pdn_ros.geometry.ground import GroundPlane, fit_plane
 from pdn_ros.geometry.level import HORIZON
 from pdn_ros.geometry.transforms import Matrix, invert, move_points
 
-_REACH: Final = 4.0  # pixels within which a return speaks for its neighbours
+_REACH: Final = 4  # pixels within which a return speaks for its neighbours
+_AGREE: Final = 1.3  # ratio of ranges that may be one surface's
+_BESIDE: Final = 1  # pixels within which a return speaks for its neighbours at an outline
 _FARTHEST: Final = 40.0  # metres: farther, a flat ground is a guess
 _HIGHEST: Final = 2.2  # metres above the ground: what hangs higher doesn't stand in the way
 
@@ -94,7 +96,12 @@ def _ground_depth(
 
 
 def _fill(z: NDArray[np.float32], pixels: NDArray[np.bool_], depth: NDArray[np.float32]) -> None:
-    """Give pixels the depth of the nearest return on any of them, where one is close."""
+    """Give pixels the depth of the nearest return on any of them, where one is close.
+
+    At an outline, returns from behind lie among those from what stands in front: the camera does
+    not see them, or the pixel is the other's. There only the pixels beside the front's returns
+    are given a depth.
+    """
     hit = pixels & (depth > 0) & np.isfinite(depth)
     if not hit.any():
         return
@@ -106,5 +113,11 @@ def _fill(z: NDArray[np.float32], pixels: NDArray[np.bool_], depth: NDArray[np.f
     )
     ranges = np.zeros(labels.max() + 1, dtype=np.float32)
     ranges[labels[hit]] = depth[hit]
-    near = pixels & (distance <= _REACH)
-    z[near] = ranges[labels[near]]
+    around = np.ones((2 * _REACH + 1, 2 * _REACH + 1), dtype=np.uint8)
+    front = cv2.erode(np.where(hit, depth, np.float32(np.inf)), around)
+    behind = cv2.dilate(np.where(hit, depth, np.float32(0)), around)
+    found = ranges[labels]
+    outline = behind / _AGREE > front
+    near = pixels & (distance <= np.where(outline, np.float32(_BESIDE), np.float32(_REACH)))
+    near &= found / _AGREE <= front
+    z[near] = found[near]

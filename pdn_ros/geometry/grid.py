@@ -18,9 +18,11 @@ _LARGEST_GRID: Final = 16_000_000  # cells: more than that is a mistake in the u
 _FREE, _OCCUPIED = -1.4, 1.7  # log-odds of one observation
 _LOWEST, _HIGHEST = -3.0, 4.0  # so that four looks free what is no longer there
 _BESIDE: Final = np.ones((3, 3), dtype=np.uint8)
+_GAP: Final = 0.8  # metres between obstacles in which free ground is not believed
 NOTHING, FREE, HIDDEN, STANDING, MOVING = range(5)  # what a look may say of a cell
 _GAIN: Final = np.zeros(256, dtype=np.float32)  # by code, as OpenCV looks it up
 _GAIN[[FREE, STANDING, MOVING]] = _FREE, _OCCUPIED, _OCCUPIED
+_STEPS, _ZERO = 36, 108  # log-odds to a byte: _LOWEST is 0, _HIGHEST 252
 _KEPT: Final = np.zeros(256, dtype=np.float32)
 _KEPT[[NOTHING, FREE]] = _LOWEST
 
@@ -102,8 +104,13 @@ class EvidenceGrid:
         columns, rows = config.cells
         self._log_odds = np.zeros((rows, columns), dtype=np.float32)
         self._dynamic = np.zeros((rows, columns), dtype=np.bool_)
+        side = 2 * round(_GAP / 2 / config.resolution) + 1
+        self._between = np.ones((side, side), dtype=np.uint8)
         self._stamp_ns: int | None = None
         self.corner: tuple[int, int] | None = None  # cell indices (x, y) of the origin
+        odds = (np.arange(256) - _ZERO) / _STEPS
+        percent = np.rint(100 / (1 + np.exp(-odds)))
+        self._percent = np.minimum(percent, config.free_threshold).astype(np.uint8)
         # Certain evidence falls below both thresholds within the decay time.
         weakest = min(-_logit(config.free_threshold), _logit(config.occupied_threshold))
         folds = 1.01 * np.log(max(-_LOWEST, _HIGHEST) / max(weakest, 0.01))
@@ -137,26 +144,35 @@ class EvidenceGrid:
 
         What was free and now holds an obstacle, or is hidden behind one, is free no longer: the
         obstacle may have moved there. Neither is a cell beside an obstacle, whose place is
-        uncertain by a cell.
+        uncertain by a cell, nor one in a narrow gap: between the returns of a low crown or a
+        vehicle's tail the ground is seen below what stands in the way.
         """
         occupied = cells >= STANDING
-        beside = cv2.dilate(occupied.view(np.uint8), _BESIDE).view(np.bool_)
-        codes = np.where(beside & ~occupied, np.uint8(HIDDEN), cells)
+        solid = occupied.view(np.uint8)
+        between = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, self._between)
+        near = np.maximum(cv2.dilate(solid, _BESIDE), between).view(np.bool_)
+        codes = np.where(near & ~occupied, np.uint8(HIDDEN), cells)
         np.maximum(self._log_odds, cv2.LUT(codes, _KEPT), out=self._log_odds)
         self._log_odds += cv2.LUT(codes, _GAIN)
-        np.clip(self._log_odds, _LOWEST, _HIGHEST, out=self._log_odds)
+        np.minimum(self._log_odds, np.float32(_HIGHEST), out=self._log_odds)
+        np.maximum(self._log_odds, np.float32(_LOWEST), out=self._log_odds)
         self._dynamic &= (codes == NOTHING) | (codes == HIDDEN)
         self._dynamic |= codes == MOVING
 
     def snapshot(self, stamp_ns: int) -> GridSnapshot:
         """Return the grid as it stands at `stamp_ns`, without changing it."""
         config = self.config
-        fading = np.float32(1) if self._stamp_ns is None else self._fading(stamp_ns)
-        log_odds = self._log_odds * fading
-        data = np.full(log_odds.shape, -1, dtype=np.int8)
-        data[log_odds >= _logit(config.occupied_threshold)] = 100
-        free = log_odds <= _logit(config.free_threshold)
-        data[free] = np.rint(100 / (1 + np.exp(-log_odds[free])))
+        log_odds = self._log_odds
+        if self._stamp_ns is not None and stamp_ns > self._stamp_ns:
+            log_odds = log_odds * self._fading(stamp_ns)
+        # Bytes and their bits: a fraction of the time that boolean indices take.
+        one = np.uint8(1)
+        free = (log_odds <= _logit(config.free_threshold)).view(np.uint8)
+        occupied = (log_odds >= _logit(config.occupied_threshold)).view(np.uint8)
+        steps = cv2.convertScaleAbs(log_odds, alpha=_STEPS, beta=_ZERO)
+        percent = np.asarray(cv2.LUT(steps, self._percent), dtype=np.uint8)
+        data = (percent | (free - one)) & ((occupied - one) | np.uint8(100))
+        data = data.view(np.int8)  # 255 is -1
         x, y = self.corner or (0, 0)
         return GridSnapshot(data, (x * config.resolution, y * config.resolution), config.resolution)
 

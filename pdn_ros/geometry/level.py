@@ -4,9 +4,13 @@ A pinhole image whose y axis is the ground's normal has the camera's foot as the
 all verticals: a column shows what stands in one direction, and the row alone gives the distance
 ahead, `x = height / Y`. Roll, pitch and slope are gone from it. The image is stored transposed, so
 that the way from the camera's foot to the horizon is a contiguous row.
+
+A large image has many directions in one cell of the grid even at its farthest. There are only as
+many rows as there are cells, and each of them takes the safest of its pixels (`caution`).
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Self
 
 import cv2
@@ -14,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.geometry.camera import Camera
+from pdn_ros.geometry.caution import UNKNOWN
 from pdn_ros.geometry.ground import GroundPlane
 from pdn_ros.geometry.transforms import Matrix
 
-OUTSIDE: Final = 255
 HORIZON: Final = np.tan(np.radians(0.5))  # what is closer to the horizon has no distance
 _WIDEST: Final = 3.0  # largest |x| / z and y / z that are looked at
 _LOWEST: Final = 0.05  # metres: a camera nearer to the ground sees no ground
@@ -34,7 +38,11 @@ class LevelView:
         centre: The camera in the frame, metres.
         plane: The ground in the frame.
         height: Of the camera above the plane, metres.
-        focal: Level pixels per unit of x / z.
+        focal: Columns per unit of y / z.
+        across: Rows per unit of x / z.
+        pooled: Pixels of the image side by side that share a row.
+        kernel: Columns and rows of the image around a pixel that its code stands for.
+        source: Rows of the image that are looked at.
         left: Smallest x / z: that of row a = 0.
         bottom: Largest y / z: that of column j = 0.
         shape: Number of rows a and columns j.
@@ -47,12 +55,24 @@ class LevelView:
     plane: GroundPlane
     height: float
     focal: float
+    across: float
+    pooled: int
+    kernel: tuple[int, int]
+    source: slice
     left: float
     bottom: float
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, camera: Camera, pose: Matrix, plane: GroundPlane, max_range: float) -> Self | None:
+    def of(
+        cls,
+        camera: Camera,
+        pose: Matrix,
+        plane: GroundPlane,
+        *,
+        max_range: float,
+        resolution: float,
+    ) -> Self | None:
         """Level a pinhole camera's view.
 
         Args:
@@ -60,6 +80,7 @@ class LevelView:
             pose: `T_frame_camera`.
             plane: The ground in the same frame.
             max_range: How far to look, metres.
+            resolution: What has to be told apart there, metres.
 
         Returns:
             The view, or None where the camera sees no ground: it looks up, straight down, or is not
@@ -85,10 +106,12 @@ class LevelView:
         focal = camera.k[0, 0]
         focal *= min(1, 2 * camera.width / np.ptp(right) / focal)
         focal *= min(1, 3 * camera.height / (low.max() - top) / focal)
-        shape = (int(np.ptp(right) * focal) + 1, int((low.max() - top) * focal) + 1)
+        pooled = max(1, int(focal * resolution / max_range))
+        across = focal / pooled
+        shape = (int(np.ptp(right) * across) + 1, int((low.max() - top) * focal) + 1)
         left, bottom = right.min(), low.max()
-        # Level pixel (j, a) is the direction (left + a / focal, bottom - j / focal, 1).
-        directions = np.array([[0, 1 / focal, left], [-1 / focal, 0, bottom], [0, 0, 1]])
+        # Level pixel (j, a) is the direction (left + a / across, bottom - j / focal, 1).
+        directions = np.array([[0, 1 / across, left], [-1 / focal, 0, bottom], [0, 0, 1]])
         normal = plane.normal
         on_plane = np.array(
             [
@@ -98,40 +121,55 @@ class LevelView:
                 - np.array([0, 0, centre[2]]),
             ]
         )
+        to_source = camera.k @ turn.T @ directions
+        kernel, source = _looked_at(to_source, shape, pooled, camera.height)
         return cls(
-            to_source=camera.k @ turn.T @ directions,
+            to_source=to_source,
             from_frame=np.linalg.inv(directions) @ axes.T @ on_plane,
             axes=axes,
             centre=centre,
             plane=plane,
             height=height,
             focal=float(focal),
+            across=float(across),
+            pooled=pooled,
+            kernel=kernel,
+            source=source,
             left=float(left),
             bottom=float(bottom),
             shape=shape,
         )
 
-    def warp(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Level a straight image of codes, (rows a, columns j); 255 where it shows nothing."""
+    def warp(self, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Level the rows `source` of a straight image, (rows a, columns j) codes of `caution`.
+
+        Unknown where the image shows nothing.
+        """
+        if self.kernel != (1, 1):
+            codes = np.asarray(
+                cv2.dilate(codes, np.ones(self.kernel[::-1], np.uint8)), dtype=np.uint8
+            )
         rows, columns = self.shape
+        to_source = self.to_source.copy()
+        to_source[1] -= self.source.start * to_source[2]
         level = cv2.warpPerspective(
-            image,
-            self.to_source,
+            codes,
+            to_source,
             (columns, rows),
             flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
-            borderValue=(OUTSIDE,),
+            borderValue=(UNKNOWN,),
         )
-        w = self.to_source[2]
+        w = to_source[2]
         if min(w[2], w[2] + w[0] * columns, w[2] + w[1] * rows, w @ (columns, rows, 1)) <= 0:
             # The homography mirrors what lies behind the camera into the image.
             behind = w[0] * np.arange(columns) + w[1] * np.arange(rows)[:, None] + w[2] <= 0
-            level[behind] = OUTSIDE
+            level[behind] = UNKNOWN
         return np.asarray(level, dtype=np.uint8)
 
     def side(self, a: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
         """X / z of rows."""
-        return np.asarray(self.left + a / self.focal, dtype=np.float64)
+        return np.asarray(self.left + a / self.across, dtype=np.float64)
 
     def ahead(self, j: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
         """Distance ahead of the ground seen at columns, metres."""
@@ -146,12 +184,33 @@ class LevelView:
         self, side: NDArray[np.floating], ahead: NDArray[np.floating]
     ) -> NDArray[np.float64]:
         """X and y in the frame, (..., 2), of ground points at x / z and distance ahead."""
-        side, ahead = np.broadcast_arrays(side, ahead)
-        offset = np.stack((side * ahead, np.full(ahead.shape, self.height), ahead), axis=-1)
-        xy: NDArray[np.float64] = offset @ self.axes[:2].T + self.centre[:2]
+        right, down, forward = self.axes[:2].T
+        foot = self.centre[:2] + self.height * down
+        direction = side[..., None] * right + forward
+        xy: NDArray[np.float64] = ahead[..., None] * direction + foot
         return xy
 
 
+def _looked_at(
+    to_source: NDArray[np.float64], shape: tuple[int, int], pooled: int, height: int
+) -> tuple[tuple[int, int], slice]:
+    """Columns and rows to pool around a pixel, and which rows of the image are looked at."""
+    rows, columns = shape
+    corners = np.array([(0, columns, 0, columns), (0, 0, rows, rows), (1, 1, 1, 1)])
+    here, beside = to_source @ corners, to_source @ (corners + np.array([[0], [1], [0]]))
+    if min(here[2].min(), beside[2].min()) <= 0:  # the view reaches behind the camera
+        size = 2 * (pooled // 2) + 1
+        return (size, size), slice(0, height)
+    here, beside = here[:2] / here[2], beside[:2] / beside[2]
+    low, high = here[1].min() - pooled - 2, here[1].max() + pooled + 3
+    source = slice(int(np.clip(low, 0, height - 1)), int(np.clip(high, 1, height)))
+    if pooled == 1:
+        return (1, 1), source
+    across, along = (2 * int(step / 2 + 0.5) + 1 for step in np.abs(beside - here).max(axis=1))
+    return (across, along), source
+
+
+@lru_cache(maxsize=8)
 def _border(width: int, height: int) -> NDArray[np.float64]:
     """Homogeneous pixels along an image's border, (3, n)."""
     u, v = np.linspace(0, width - 1, 17), np.linspace(0, height - 1, 17)

@@ -19,6 +19,7 @@ _TILT: Final = 0.01  # metres per metre by which the ground may leave its plane
 _NARROW: Final = 5  # cells, eighths of a patch: what is narrower counts as thin
 _CLEAR: Final = 0.3  # by how much of its distance a thin thing stands before the background
 _ENOUGH: Final = 3.0  # cells of a patch that make it as thin as can be
+_NEAR_THIN: Final = 0.3  # of a far cell's part: what is thin and near, the camera sees by itself
 _SUPPORT: Final = 1.0  # returns: a single one may be dust
 _ALL: Final = 3.0  # sum of the reasons that makes a patch worth as much as can be
 _ABOVE: Final = 0.8  # share of a patch's thinness that goes on above the scanner's view
@@ -112,7 +113,7 @@ def _weigh(
     thin = _thin_share(u, v, log, camera, side)
     few = np.exp(-count / (_FEW * (side / 64) ** 2))
     jump = np.clip(spread / _JUMP, 0, 1)
-    far = np.clip((np.exp(mean) - _FAR[0]) / (_FAR[1] - _FAR[0]), 0, 1)
+    far = _farness(mean)
     support = 1 - np.exp(-count / _SUPPORT)
     reasons = np.minimum((few + 0.5 * jump + far + thin) / _ALL, 1)
     weights = (support * reasons).astype(np.float32)
@@ -135,7 +136,7 @@ def _continue_upward(
 def _thin_share(
     u: NDArray[np.int32], v: NDArray[np.int32], log: NDArray[np.float32], camera: Camera, side: int
 ) -> NDArray[np.float64]:
-    """How much of each patch, row-major, is narrow and stands clear of what is behind it.
+    """How much of each patch, row-major, is narrow, clear of what is behind it, and far.
 
     In an image of the nearest ranges, coarse enough to have no holes between the beams, narrow near
     things are what a horizontal closing fills: a black hat.
@@ -146,12 +147,19 @@ def _thin_share(
     np.minimum.at(near, v // cell * width + u // cell, log)
     kernel = np.ones((1, _NARROW), dtype=np.uint8)
     clear = cv2.morphologyEx(near.reshape(height, width), cv2.MORPH_BLACKHAT, kernel)
+    part = _NEAR_THIN + (1 - _NEAR_THIN) * _farness(near)
     row = ((np.arange(height) + 0.5) * cell / side).astype(np.int64)
     column = ((np.arange(width) + 0.5) * cell / side).astype(np.int64)
     rows, cols = -(-camera.height // side), -(-camera.width // side)
     patch = np.minimum(row, rows - 1)[:, None] * cols + np.minimum(column, cols - 1)
-    cells = np.bincount(patch.ravel(), np.clip(clear / _CLEAR, 0, 1).ravel(), rows * cols)
+    thin = part * np.clip(clear / _CLEAR, 0, 1).ravel()
+    cells = np.bincount(patch.ravel(), thin, rows * cols)
     return np.clip(cells / _ENOUGH, 0, 1)
+
+
+def _farness(log: NDArray[np.floating]) -> NDArray[np.floating]:
+    """How much distances, given as logarithms, ask for precision, 0 to 1."""
+    return np.asarray(np.clip((np.exp(log) - _FAR[0]) / (_FAR[1] - _FAR[0]), 0, 1))
 
 
 def _in_view(optical: NDArray[np.float32], camera: Camera) -> NDArray[np.intp]:

@@ -18,9 +18,10 @@ from pdn_ros.geometry.carving import (
     nearest_returns,
     seen_pixels,
 )
+from pdn_ros.geometry.caution import UNKNOWN, caution_table, cautious
 from pdn_ros.geometry.grid import EvidenceGrid, GridConfig, GridSnapshot
 from pdn_ros.geometry.ground import GroundPlane, fit_plane
-from pdn_ros.geometry.level import OUTSIDE, LevelView
+from pdn_ros.geometry.level import LevelView
 from pdn_ros.geometry.transforms import Matrix, move_points
 
 __all__ = ["GridConfig", "GridSnapshot", "OccupancyGrid"]
@@ -35,10 +36,19 @@ class OccupancyGrid:
 
     The window is axis-aligned with the grid's frame, reaches ahead of the camera whatever the
     heading, and moves by whole cells. Not safe for use from several threads.
+
+    Args:
+        config: What it covers.
+        roles: (256,) uint8 codes of `pdn_ros.geometry.roles` of the labels that images hold; None
+            where they hold such codes.
     """
 
-    def __init__(self, config: GridConfig | None = None) -> None:
+    def __init__(
+        self, config: GridConfig | None = None, roles: NDArray[np.uint8] | None = None
+    ) -> None:
         self.config = config or GridConfig()
+        self._roles = np.arange(256, dtype=np.uint8) if roles is None else roles
+        self._caution = caution_table(roles)
         self._grid = EvidenceGrid(self.config)
 
     def reset(self) -> None:
@@ -64,7 +74,7 @@ class OccupancyGrid:
         """Add an image.
 
         Args:
-            roles: (H, W) uint8 codes of `pdn_ros.geometry.roles`.
+            roles: (H, W) uint8 labels whose roles are known.
             camera: Of that size.
             T_base_camera: From the optical frame to the base frame.
             T_grid_base: From the base frame to the grid's, at the image's stamp.
@@ -83,9 +93,7 @@ class OccupancyGrid:
                 raise ValueError(
                     f"grid: {name} of size {image.shape} for a camera of rows, columns {size}"
                 )
-        if confidence is not None:
-            roles = np.where(confidence < self.config.min_confidence, np.uint8(role.UNKNOWN), roles)
-        points, kinds = _returns(roles, camera, T_base_camera, depth)
+        points, kinds = self._returns(roles, camera, T_base_camera, depth, confidence)
         if plane is None:
             plane = fit_plane(points[kinds == role.GROUND]) or GroundPlane.flat()
         standing = self._standing(points, plane)
@@ -93,9 +101,15 @@ class OccupancyGrid:
 
         pose = T_grid_base @ T_base_camera
         look = self._begin(stamp_ns, T_grid_base[:2, 3], pose[:2, 2])
-        view = LevelView.of(camera.straight, pose, plane.moved(T_grid_base), self.config.max_range)
+        view = LevelView.of(
+            camera.straight,
+            pose,
+            plane.moved(T_grid_base),
+            max_range=self.config.max_range,
+            resolution=self.config.resolution,
+        )
         if view is not None:
-            level = view.warp(camera.undistort(roles, OUTSIDE))
+            level = view.warp(self._straightened(roles, camera, confidence, view.source))
             nearest = nearest_returns(view, points)
             ends = ground_ends(view, level)
             look.see(view, seen_pixels(view, level, ends, nearest, self.config))
@@ -116,24 +130,47 @@ class OccupancyGrid:
         self._grid.move((int(corner[0]), int(corner[1])))
         return Look.of((int(corner[0]), int(corner[1])), self.config)
 
+    def _straightened(
+        self,
+        labels: NDArray[np.uint8],
+        camera: Camera,
+        confidence: NDArray[np.uint8] | None,
+        rows: slice,
+    ) -> NDArray[np.uint8]:
+        """Rows of the image without distortion, as codes of `caution`."""
+        straight = camera.pinhole
+        if straight:
+            labels = labels[rows]
+            confidence = None if confidence is None else confidence[rows]
+        codes = cautious(labels, self._caution, confidence, self.config.min_confidence)
+        return codes if straight else camera.undistort(codes, UNKNOWN, rows)
+
+    def _returns(
+        self,
+        labels: NDArray[np.uint8],
+        camera: Camera,
+        pose: Matrix,
+        depth: NDArray[np.float32] | None,
+        confidence: NDArray[np.uint8] | None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Points of a depth image in the base frame, (N, 3), and the roles of their pixels."""
+        if depth is None:
+            return np.empty((0, 3), dtype=np.float32), np.empty(0, dtype=np.uint8)
+        # Positive numbers, infinity and NaN are positive as integers too: one pass, not three.
+        index = np.flatnonzero(np.ascontiguousarray(depth).view(np.int32).ravel() > 0)
+        ranges = depth.ravel()[index]
+        optical = camera.rays_of(index) * ranges[:, None]
+        seen = np.isfinite(optical[:, 0]) & np.isfinite(ranges)
+        if not seen.all():
+            index, optical = index[seen], optical[seen]
+        kinds = self._roles[labels.ravel()[index]]
+        if confidence is not None:
+            kinds[confidence.ravel()[index] < self.config.min_confidence] = role.UNKNOWN
+        return move_points(optical, pose), kinds
+
     def _standing(self, points: NDArray[np.floating], plane: GroundPlane) -> NDArray[np.bool_]:
         """Which points, in the base frame, stand in a vehicle's way."""
         heights = plane.heights(points)
         slack = _STANDS + _TILT * np.hypot(points[:, 0], points[:, 1])
         standing: NDArray[np.bool_] = (heights > slack) & (heights < self.config.max_height)
         return standing
-
-
-def _returns(
-    roles: NDArray[np.uint8],
-    camera: Camera,
-    pose: Matrix,
-    depth: NDArray[np.float32] | None,
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Points of a depth image in the base frame, (N, 3), and the roles of their pixels."""
-    if depth is None:
-        return np.empty((0, 3), dtype=np.float32), np.empty(0, dtype=np.uint8)
-    index = np.flatnonzero((depth > 0) & (depth < np.inf))
-    optical = camera.rays().reshape(-1, 3)[index] * depth.ravel()[index, None]
-    seen = np.isfinite(optical[:, 0])
-    return move_points(optical[seen], pose), roles.ravel()[index[seen]]

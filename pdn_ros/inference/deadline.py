@@ -6,6 +6,8 @@ SAFETY = 0.85
 """Share of the deadline that the estimate may fill; the rest is for what varies."""
 MEMORY = 0.8
 """Weight of the past in the running means."""
+FORGETTING = 0.95
+"""What is left of a patch's cost after a frame without patches: they must be tried again."""
 
 
 def bucket(budget: int, count: int) -> int:
@@ -26,6 +28,8 @@ class Deadline:
         self._fixed = _follow(self._fixed, total_ms - refine_ms)
         if patches:
             self._per_patch = _follow(self._per_patch, refine_ms / patches)
+        elif self._per_patch is not None:
+            self._per_patch *= FORGETTING
 
     def budget(self, wanted: int, count: int) -> tuple[int, str]:
         """Return K for the next frame and the reason for it."""

@@ -1,5 +1,7 @@
 """The pipeline: a `Frame` in, a `Result` out, whoever asks (node, command line, evaluation)."""
 
+import logging
+from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
@@ -8,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pdn_ros.classes import ClassSet, load_classes
 from pdn_ros.errors import InputError
 from pdn_ros.inference.backends import load_parts
-from pdn_ros.inference.deadline import Deadline
+from pdn_ros.inference.deadline import Deadline, bucket
 from pdn_ros.inference.frame import Frame, Result
-from pdn_ros.network import Options, PatchDriveNet, patch_grid, predict
+from pdn_ros.network import Options, Parts, PatchDriveNet, Prediction, patch_grid, predict
 from pdn_ros.network.selector import default_budget
+from pdn_ros.resources import weights_path
 
 Mode = Literal["patch", "context", "dense"]
+_log = logging.getLogger(__name__)
 
 
 class PipelineConfig(BaseModel):
@@ -48,20 +52,33 @@ class Pipeline:
 
     def __init__(self, config: PipelineConfig | None = None) -> None:
         self.config = config or PipelineConfig()
-        self.device = _device(self.config.device)
-        try:
-            net = PatchDriveNet.load(self.config.weights or None, self.device)
-        except ValueError as error:
-            raise InputError(str(error)) from error
+        net = self._load(_device(self.config.device), self.config.backend)
         self.classes = _classes(net, self.config.classes)
         self.network = net.config
-        self.backend, self._parts = load_parts(self.config.backend, net, self.device)
+        self._memory_limit: int | None = None
+        self._on_spare = False
         self._deadline = Deadline(self.config.deadline_ms)
+
+    def _load(self, device: str, backend: str) -> PatchDriveNet:
+        """Make the parts ready and return the network that they were made from."""
+        weights = Path(self.config.weights) if self.config.weights else weights_path()
+        try:
+            net = PatchDriveNet.load(weights, device)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        self.device = device
+        self.backend, self._parts = load_parts(backend, net, device, weights)
+        return net
 
     @property
     def patch_size(self) -> int:
         """Side of a patch, pixels."""
         return self.network.patch_size
+
+    @property
+    def parts(self) -> Parts:
+        """The network's parts as the backend runs them."""
+        return self._parts
 
     def reconfigure(self, config: PipelineConfig) -> None:
         """Take over what can change between two frames: all but what is loaded.
@@ -74,11 +91,14 @@ class Pipeline:
                 raise InputError(f"{name}: cannot change while running; configure the node anew")
         if config.deadline_ms != self.config.deadline_ms:
             self._deadline = Deadline(config.deadline_ms)
+        self._memory_limit = None
         self.config = config
 
     def budget(self, height: int, width: int) -> int:
         """Return K for images of this size."""
-        count = patch_grid(height, width, self.network).count
+        return self._wanted(patch_grid(height, width, self.network).count)
+
+    def _wanted(self, count: int) -> int:
         return min(count, self.config.budget or default_budget(count))
 
     @torch.inference_mode()
@@ -91,29 +111,9 @@ class Pipeline:
         config = self.config
         height, width = frame.image.shape[:2]
         try:
-            budget = 0 if config.mode != "patch" else self.budget(height, width)
-            reason = "asked for" if config.budget else "a quarter of the patches"
-            if config.deadline_ms and budget:
-                count = patch_grid(height, width, self.network).count
-                allowed, why = self._deadline.budget(budget, count)
-                reason = reason if allowed == budget else why
-                budget = allowed
-            options = Options(
-                mode=config.mode,
-                budget=budget,
-                threshold=config.threshold,
-                prior_weight=config.lidar_weight,
-                dense_scale=config.dense_scale,
-                confidence=confidence,
-            )
-            done = predict(
-                self._parts,
-                self.network,
-                frame.image,
-                options,
-                prior=frame.prior,
-                device=self.device,
-            )
+            count = patch_grid(height, width, self.network).count
+            budget, reason = self._budget(count)
+            done, budget, reason = self._predict(frame, count, budget, reason, confidence)
         except ValueError as error:
             raise InputError(str(error)) from error
         self._deadline.observe(done.times.total, done.times.refine, len(done.selected))
@@ -130,6 +130,61 @@ class Pipeline:
             budget_reason=reason,
             times=done.times,
         )
+
+    def _budget(self, count: int) -> tuple[int, str]:
+        """Return K for the next frame of N = `count` patches and the reason for it."""
+        reason = "asked for" if self.config.budget else "a quarter of the patches"
+        if self.config.mode != "patch":
+            return 0, reason
+        budget = self._wanted(count)
+        if self.config.deadline_ms:
+            allowed, why = self._deadline.budget(budget, count)
+            budget, reason = allowed, reason if allowed == budget else why
+        if self._memory_limit is not None and budget > self._memory_limit:
+            return self._memory_limit, "out of GPU memory"
+        return budget, reason
+
+    def _predict(
+        self, frame: Frame, count: int, budget: int, reason: str, confidence: bool
+    ) -> tuple[Prediction, int, str]:
+        """Predict with as many patches as the memory takes, at last on the CPU."""
+        config = self.config
+        while True:
+            options = Options(
+                mode=config.mode,
+                budget=budget,
+                threshold=config.threshold,
+                prior_weight=config.lidar_weight,
+                dense_scale=config.dense_scale,
+                confidence=confidence,
+            )
+            try:
+                done = predict(
+                    self._parts,
+                    self.network,
+                    frame.image,
+                    options,
+                    prior=frame.prior,
+                    device=self.device,
+                )
+            except torch.OutOfMemoryError as error:
+                if budget == 0 and self._on_spare:
+                    raise InputError("out of memory: give smaller images") from error
+                if budget > 0:
+                    budget = self._memory_limit = bucket(budget // 2, count)
+                    reason = "out of GPU memory"
+                    _log.warning("out of GPU memory: at most %d patches from now on", budget)
+                    continue
+            else:
+                return done, budget, reason
+            # Outside the handler: the error holds the frames of what filled the memory.
+            _log.warning("out of GPU memory: the network runs on the CPU from now on")
+            self._load("cpu", "auto")
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            self._on_spare, self._memory_limit = True, None
+            budget = self._budget(count)[0]
+            reason = "out of GPU memory: on the CPU"
 
 
 def _device(name: str) -> str:

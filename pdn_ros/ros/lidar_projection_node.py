@@ -175,7 +175,7 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
         optical, lidar, stamp = self._infos.frame_id, header.frame_id, header.stamp_ns
         T_base_lidar = lookup_soon(transforms, config.base_frame, lidar, stamp)  # noqa: N806
         T_camera_lidar = lookup_soon(transforms, optical, lidar, stamp)  # noqa: N806
-        image_ns = self._infos.stamp_ns
+        image_ns = self._infos.stamp_ns + round(1e6 * config.camera_time_offset_ms)
         if 0 < abs(image_ns - stamp) < PAIR_NS:
             try:
                 fixed = config.fixed_frame

@@ -96,7 +96,7 @@ class PerceptionConfig(Part):
     weights: str = fixed("", "Path of a .safetensors file; empty: the weights that ship.")
     classes: str = fixed("", "Class file (.yaml) or its name; empty: the one of the weights.")
     device: Literal["auto", "cpu", "cuda"] = fixed("auto", "Where the network runs.")
-    backend: Literal["auto", "torch", "openvino"] = fixed(
+    backend: Literal["auto", "torch", "openvino", "onnxruntime", "tensorrt"] = fixed(
         "auto", "What runs the network; auto: the fastest that is installed."
     )
     mode: Literal["patch", "context", "dense"] = live("patch", "How much of the image is refined.")
@@ -130,6 +130,10 @@ class LidarProjectionConfig(Part):
     patch_size: int = fixed(128, "Side of the network's patches, pixels.", ge=16, le=1024)
     base_frame: str = fixed("base_link", "Frame of the robot (REP 105).", min_length=1)
     fixed_frame: str = fixed("odom", "Frame by which scans are moved to the image's time.")
+    camera_time_offset_ms: float = live(
+        0.0, "Images are taken so much later than their stamps say, milliseconds.",
+        ge=-1000.0, le=1000.0,
+    )  # fmt: skip
     points_qos: Literal["sensor_data", "reliable"] = fixed(
         "sensor_data", "Reliability of the cloud subscription; sensor_data is best effort."
     )

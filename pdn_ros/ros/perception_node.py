@@ -38,13 +38,14 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         self._transforms: Transforms | None = None
         self._scene: Scene | None = None
         self._outputs: Outputs | None = None
-        self._worker: Worker[bytes] | None = None
+        self._worker: Worker[tuple[bytes, int]] | None = None
         self._applied: PerceptionConfig | None = None
         self._inputs: list[Any] = []
         self._forget = threading.Event()
         self._last_ns = 0
         self._heard_at = time.monotonic()
         self._refined = 0
+        self._overhead_ms = 0.0
         self._received = self._dropped = 0
         super().__init__("perception", PerceptionConfig, **options)
         self._infos = CameraInfos()
@@ -116,6 +117,13 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         if self._worker is not None:
             self._worker.slot.clear()
 
+    def poll(self) -> None:
+        """Clear the grid when the camera is dead."""
+        if self._scene is not None and self._outputs is not None:
+            cleared = self._scene.forgotten()
+            if cleared is not None:
+                self._outputs.publish_grid(*cleared)
+
     def wanted(self) -> bool:
         """Say whether anybody listens to an output."""
         return self._outputs is not None and self._outputs.wanted()
@@ -143,13 +151,15 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             "backend": self._pipeline.backend if self._pipeline is not None else "none",
             "mode": self.config.mode,
             "K": str(self._refined),
+            "overhead_ms": f"{self._overhead_ms:.1f}",
             "prior": self._lidar.state,
         }
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, data: bytes, info: dict[str, int]) -> None:
         self._heard_at = time.monotonic()
         if self._worker is not None:
-            self._worker.slot.put(data)
+            # Not every middleware says when a message came in.
+            self._worker.slot.put((data, info["received_timestamp"] or time.time_ns()))
 
     def _reset_grid(self, _: Any, response: Any) -> Any:
         self._forget.set()
@@ -161,8 +171,9 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         else:
             self.health.trouble("frame", f"frame dropped: {type(error).__name__}: {error}")
 
-    def _work(self, data: bytes) -> None:
+    def _work(self, item: tuple[bytes, int]) -> None:
         """Work one image through, in the worker's thread."""
+        data, received_ns = item
         pipeline, scene, outputs, config = self._pipeline, self._scene, self._outputs, self.config
         if pipeline is None or scene is None or outputs is None or not outputs.wanted():
             return
@@ -187,7 +198,9 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             depth = self._lidar.depth(header.stamp_ns, size, age)
         outputs.publish(Shot(header, image, result, prior, depth), scene, config)
         age_ms = self.age_ms(header.stamp_ns)
-        outputs.publish_times(result.times.total, age_ms)
+        spent_ms = (time.time_ns() - received_ns) / 1e6
+        self._overhead_ms = spent_ms - result.times.total
+        outputs.publish_times(result.times.total, age_ms, self._overhead_ms)
         self._refined = len(result.selected)
         self.health.frame(age_ms)
 

@@ -15,6 +15,7 @@ from vision_msgs.msg import LabelInfo, VisionClass
 from visualization_msgs.msg import MarkerArray
 
 from pdn_ros.classes import ClassSet
+from pdn_ros.geometry.grid import GridSnapshot
 from pdn_ros.inference import Result
 from pdn_ros.msg import LabelInfo as ClassesMessage
 from pdn_ros.msg import PatchArray
@@ -40,6 +41,7 @@ TOPICS: dict[str, tuple[type, QoSProfile]] = {
     "costmap/points": (PointCloud2, SENSOR),
     "debug/processing_time_ms": (Float32, RELIABLE),
     "debug/pipeline_latency_ms": (Float32, RELIABLE),
+    "debug/overhead_ms": (Float32, RELIABLE),
 }
 
 
@@ -125,10 +127,24 @@ class Outputs:
             )
             self._send("saliency", cdr.write_bgr8(header, picture))
 
-    def publish_times(self, processing_ms: float, latency_ms: float) -> None:
-        """Publish the debug times."""
+    def publish_times(self, processing_ms: float, latency_ms: float, overhead_ms: float) -> None:
+        """Publish the debug times.
+
+        Args:
+            processing_ms: The network's.
+            latency_ms: From the image's stamp to the last output.
+            overhead_ms: From the image's receipt to the last output, less the network's.
+        """
         self._publishers["debug/processing_time_ms"].publish(Float32(data=processing_ms))
         self._publishers["debug/pipeline_latency_ms"].publish(Float32(data=latency_ms))
+        self._publishers["debug/overhead_ms"].publish(Float32(data=overhead_ms))
+
+    def publish_grid(self, header: Header, cells: GridSnapshot) -> None:
+        """Publish an occupancy grid."""
+        message = cdr.write_grid(
+            header, cells.data, resolution=cells.resolution, origin_xy=cells.origin_xy
+        )
+        self._send("occupancy", message)
 
     def _publish_scene(self, shot: Shot, scene: Scene, config: PerceptionConfig) -> None:
         header, result = shot.header, shot.result
@@ -139,11 +155,7 @@ class Outputs:
         if view is not None and self.wanted("occupancy"):
             grid = scene.grid(header, result, view, shot.depth)
             if grid is not None:
-                placed, cells = grid
-                message = cdr.write_grid(
-                    placed, cells.data, resolution=cells.resolution, origin_xy=cells.origin_xy
-                )
-                self._send("occupancy", message)
+                self.publish_grid(*grid)
         if self.wanted("costmap/mask", "costmap/confidence", "costmap/points"):
             small = (config.costmap.width, max(1, round(height * config.costmap.width / width)))
             mask = _nearest(result.mask, small)

@@ -11,12 +11,22 @@ LATCHED = QoSProfile(
 )
 
 
+_BRIDGED = 5
+"""Messages that wait for an executor which gets no processor for a moment."""
+
+
 def newest(reliability: str = "sensor_data") -> QoSProfile:
     """Return the profile of an input of which only the newest message counts.
+
+    The executor takes each message at once and a slot keeps the newest, so that nothing queues
+    here. With a depth of 1 a camera at 30 Hz loses images whenever the network's threads keep the
+    executor waiting for longer than a frame.
 
     Args:
         reliability: `sensor_data` (best effort, matches every publisher) or `reliable`.
     """
-    if reliability == "reliable":
-        return RELIABLE
-    return QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    reliable = reliability == "reliable"
+    return QoSProfile(
+        depth=_BRIDGED,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+    )

@@ -1,8 +1,9 @@
 """Where the image stands in the world: camera, transforms, occupancy grid and costmap cloud."""
 
+import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -35,7 +36,7 @@ class View:
 
 
 class Scene:
-    """Makes the occupancy grid and the costmap cloud of frames; used by one thread.
+    """Makes the occupancy grid and the costmap cloud of frames; for one thread, save `forgotten`.
 
     Args:
         config: Of the node.
@@ -67,6 +68,9 @@ class Scene:
         self._scaled: tuple[Camera, Camera] | None = None
         self._published_ns: int | None = None
         self._waiting_since: float | None = None
+        self._lock = threading.Lock()
+        self._seen_at = 0.0
+        self._shown: tuple[Header, GridSnapshot] | None = None
 
     def reset(self) -> None:
         """Forget the evidence."""
@@ -107,12 +111,12 @@ class Scene:
             return None
         frame, T_grid_base = placed  # noqa: N806
         if self._grid is None or frame != self._frame:
-            self._grid, self._frame = OccupancyGrid(self.config.grid.geometry()), frame
+            self._grid, self._frame = OccupancyGrid(self.config.grid.geometry(), self._roles), frame
             self._note(f"the grid stands in {frame}")
         if frame == self.config.base_frame:
             self._grid.reset()  # without odometry only the frame's own evidence holds
         self._grid.update(
-            roles=cv2.LUT(result.mask, self._roles).astype(np.uint8, copy=False),
+            roles=result.mask,
             camera=view.camera,
             T_base_camera=view.T_base_camera,
             T_grid_base=T_grid_base,
@@ -120,9 +124,27 @@ class Scene:
             depth=depth,
             confidence=result.confidence,
         )
-        if not self._due(header.stamp_ns):
-            return None
-        return Header(header.stamp_ns, frame), self._grid.snapshot(header.stamp_ns)
+        due = self._due(header.stamp_ns)
+        shown = (
+            (Header(header.stamp_ns, frame), self._grid.snapshot(header.stamp_ns)) if due else None
+        )
+        with self._lock:
+            self._seen_at = time.monotonic()
+            self._shown = shown or self._shown
+        return shown
+
+    def forgotten(self) -> tuple[Header, GridSnapshot] | None:
+        """Return the grid of a camera that is dead, once: unknown, `decay_s` after its last image.
+
+        For any thread. What was published would else stay as it is: it is latched.
+        """
+        with self._lock:
+            unseen_s = time.monotonic() - self._seen_at
+            if self._shown is None or unseen_s < self.config.grid.decay_s:
+                return None
+            (header, grid), self._shown = self._shown, None
+        stamp_ns = header.stamp_ns + round(1e9 * unseen_s)
+        return Header(stamp_ns, header.frame_id), replace(grid, data=np.full_like(grid.data, -1))
 
     def cloud(
         self, mask: NDArray[np.uint8], view: View, depth: NDArray[np.float32] | None

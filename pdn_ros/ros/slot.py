@@ -4,11 +4,15 @@ A camera is faster than the network on most machines. A queue would grow without
 the newest frame replaces the one that waits, and the replaced one is counted.
 """
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+_BEHIND = 2
+"""By so much the worker is nicer (nice(2)) than the thread that takes messages."""
 
 
 class LatestSlot(Generic[T]):
@@ -88,6 +92,11 @@ class Worker(Generic[T]):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        # On Linux a thread has a priority of its own. Taking a message is short and must not wait.
+        if hasattr(os, "setpriority"):
+            thread = threading.get_native_id()
+            nice = os.getpriority(os.PRIO_PROCESS, thread)
+            os.setpriority(os.PRIO_PROCESS, thread, min(nice + _BEHIND, 19))
         while (item := self.slot.take()) is not None:
             try:
                 self._handle(item)

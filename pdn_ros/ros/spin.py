@@ -44,9 +44,12 @@ def run(make: Callable[[], LifecycleNode], argv: list[str] | None = None) -> int
         executor.add_node(node)
         if node.get_parameter("autostart").value and not stop.done():
             _start(node)
+        # Not spin_until_future_complete: it adds a callback to the future with every message it
+        # handles and never takes one away.
+        stop.add_done_callback(lambda _: executor.create_task(lambda: None))  # ends the last wait
         while not stop.done():
             try:
-                executor.spin_until_future_complete(stop)
+                executor.spin_once()
             except (ExternalShutdownException, ROSInterruptException):
                 break
             except Exception as error:  # noqa: BLE001 - one callback must not end the node

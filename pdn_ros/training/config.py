@@ -47,6 +47,8 @@ class StageConfig(BaseModel):
     """Share of the picked patches that are drawn at random, so that every kind is seen."""
     sparsity: Annotated[float, Field(ge=0)] = 0.0
     """lambda of the patch selection loss, lambda * sum |w_i|."""
+    distillation: Annotated[float, Field(ge=0)] = 0.0
+    """mu, weight of the divergence from the dense network inside the picked patches."""
 
 
 class TrainingConfig(BaseModel):

@@ -1,4 +1,4 @@
-"""The losses: L = L_task + lambda * sum_i |w_i| + L_mask."""
+"""The losses: L = L_task + lambda * sum_i |w_i| + L_mask + mu * L_distil."""
 
 from collections.abc import Sequence
 
@@ -64,3 +64,21 @@ def mask_loss(weights: Tensor, oracle: Tensor) -> Tensor:
         oracle: (B, rows, cols), 1 where precision pays.
     """
     return functional.binary_cross_entropy(weights, oracle)
+
+
+def distillation_loss(logits: Tensor, teacher: Tensor, where: Tensor) -> Tensor:
+    """Divergence from the teacher's distribution, mean over x of sum_c q_c(x) log(q_c / p_c)(x).
+
+    Source: Hinton et al., 2015, at temperature 1.
+
+    Args:
+        logits: (B, C, H, W) of the student, p.
+        teacher: (B, C, H, W) logits q.
+        where: (B, H, W) bool, the pixels that count.
+
+    Returns:
+        A scalar; 0 where nothing counts.
+    """
+    log_p, log_q = logits.log_softmax(1), teacher.log_softmax(1)
+    divergence = (log_q.exp() * (log_q - log_p)).sum(1)
+    return (divergence * where).sum() / where.sum().clamp_min(1)

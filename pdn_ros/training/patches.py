@@ -12,7 +12,7 @@ from pdn_ros.network.predict import patch_centres
 from pdn_ros.network.segmentation import OUTPUT_STRIDE, Segmentation, upsample_to
 from pdn_ros.network.selector import BUDGET_SHARE
 from pdn_ros.training.data import Batch
-from pdn_ros.training.losses import mask_loss, selection_loss, task_loss
+from pdn_ros.training.losses import distillation_loss, mask_loss, selection_loss, task_loss
 from pdn_ros.training.objectives import Objective, halve
 from pdn_ros.training.oracle import oracle_mask, worth
 
@@ -95,6 +95,12 @@ class Patches(PatchObjective):
         labels = labels.where(selected, torch.full_like(labels, VOID))
         full = upsample_to(torch.stack(logits), labels.shape)
         loss = task_loss(full, labels, self.class_weights, batch.hidden)
+        if self.stage.distillation:
+            with torch.no_grad():
+                teacher = self.net.run_dense(batch.images)
+            cells = torch.stack(logits)
+            seen = functional.interpolate(torch.cat(inside), size=cells.shape[2:])[:, 0] > 0
+            loss = loss + self.stage.distillation * distillation_loss(cells, teacher, seen)
         return loss + self._gate_loss(weights, value)
 
     def _pick(self, weights: Tensor, value: Tensor, seed: int) -> Tensor:

@@ -104,7 +104,7 @@ class Stage:
         if self.config.objective == "dense":
             self.net.dense.load_state_dict(self.net.context.state_dict())
         if self.config.objective == "patches" and self.config.selection == "oracle":
-            self.net.refinement.start_from(self.net.context)
+            self.net.refinement.start_from(self.net.dense)
 
     def step(self) -> tuple[float, float]:
         """Take one step; return its loss and the seconds it took."""

@@ -123,6 +123,17 @@ def test_file_has_the_keys_of_the_contract(found, tmp_path):
         assert record["modes"][mode]["per_class_iou"].keys() == set(STREET.names)
 
 
+def test_mendable_errors_by_who_chooses(found):
+    patch, context = found.modes["patch"], found.modes["context"]
+    for kind in ("", "_thin"):
+        ours, entropy, oracle = (
+            getattr(patch, f"mendable_recall{name}{kind}") for name in ("", "_entropy", "_oracle")
+        )
+        assert 0 <= ours <= oracle <= 1
+        assert 0 <= entropy <= oracle
+    assert np.isnan(context.mendable_recall_entropy)
+
+
 def test_limit_and_modes(folder):
     seen = []
     settings = Settings(f"folder:{folder}", modes=("context",), backend="torch", limit=1)
@@ -146,6 +157,7 @@ def test_tables_show_every_mode_and_class(found):
         console.print(table)
     text = console.export_text()
     assert all(mode in text for mode in MODES)
+    assert all(word in text for word in ("patch against", "GMAC ratio", "entropy", "oracle"))
     assert all(name in text for name in STREET.names)
     assert "…" not in text
 

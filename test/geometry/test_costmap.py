@@ -65,6 +65,21 @@ def test_a_return_does_not_speak_for_another_role():
     assert np.isnan(z[11, 2])
 
 
+def test_at_an_outline_only_the_front_has_a_range():
+    """A pole 5 m away before a wall at 20 m; one return of the wall shows through the pole."""
+    camera = Camera.from_info(width=40, height=20, k=[20, 0, 20, 0, 20, 10, 0, 0, 1])
+    role = np.full((20, 40), roles.STATIC, dtype=np.uint8)
+    depth = np.zeros((20, 40), dtype=np.float32)
+    depth[::2, ::3] = 20
+    depth[::2, 9] = 5
+    depth[9, 10] = 20
+    z = aligned_cloud(role, camera, pose(z=1.65) @ OPTICAL, depth, max_height=99)[..., 2]
+    assert (z[::2, 8:10] == 5).all()
+    assert np.isnan(z[9, 11]) and z[9, 10] != 20
+    assert np.isnan(z[:, [5, 6, 7, 11, 12, 13]]).all()  # the wall beside it: whose are they?
+    assert (z[:, 16:] == 20).all()
+
+
 def test_the_ground_is_where_the_returns_lie():
     slope = World(slope=0.06)
     role, truth = slope.image(SMALL, T_BASE_CAMERA)

@@ -57,6 +57,7 @@ def test_weights_ask_for_the_thin_and_far_not_for_road_and_near_car():
         (
             Box((8, 12), (-1, 1), 1.5),  # a car close ahead, well sampled
             Box((15, 15.1), (5, 5.1), 4),  # a pole
+            Box((40, 40.1), (-15, -14.9), 4),  # a pole far away
             Box((45, 45.5), (-10, -9.5), 1.8),  # a pedestrian far away
         )
     )
@@ -65,11 +66,13 @@ def test_weights_ask_for_the_thin_and_far_not_for_road_and_near_car():
     assert found.weights.dtype == np.float32
     car = found.weights[patch_at(8, 0, 0.7)]
     pole = found.weights[patch_at(15, 5.05, 1.0)]
+    far_pole = found.weights[patch_at(40, -14.95, 1.0)]
     pedestrian = found.weights[patch_at(45, -9.75, 1.0)]
     road = found.weights[patch_at(7, 3, 0)]
     assert road == 0
     assert car < 0.2
-    assert pole > 0.4
+    assert pole > 0.35
+    assert far_pole > 2 * pole
     assert pedestrian > 0.8
 
 
@@ -85,6 +88,15 @@ def test_a_scan_without_returns(points):
     found = view(points)
     assert found.returns == 0
     assert not found.depth.any() and not found.weights.any()
+
+
+def test_a_million_points():
+    """The same scan ten times over, and as many NaN, is the same scan."""
+    scan = World((Box((15, 15.1), (5, 5.1), 4),)).scan(T_BASE_LIDAR)
+    nothing = np.full((200_000, 3), np.nan, np.float32)
+    once, often = view(scan), view(np.concatenate([scan] * 10 + [nothing]))
+    assert np.array_equal(once.depth, often.depth)
+    assert often.returns == 10 * once.returns
 
 
 coordinates = st.floats(width=32) | st.floats(-60, 60, width=32)

@@ -308,6 +308,22 @@ def test_what_hangs_high_does_not_stand_in_the_way():
     assert is_free(cell(grid.snapshot(0), 15.5, 0))
 
 
+def test_the_ground_below_a_low_crown_is_not_free():
+    """Between two returns 0.6 m apart it is unknown; between bollards 1.5 m apart it is free."""
+    depth = np.zeros((CAMERA.height, CAMERA.width), dtype=np.float32)
+    for y in (-0.35, 0.25, 3.05, 4.55):
+        optical = np.linalg.inv(MOUNT) @ [12.05, y, 1.2, 1]
+        (u, v), seen = (found[0] for found in CAMERA.project(optical[None, :3]))
+        assert seen
+        depth[round(v), round(u)] = optical[2]
+    grid = OccupancyGrid()
+    look(grid, World(), depth=depth, plane=GroundPlane.flat())
+    found = grid.snapshot(0)
+    assert cell(found, 12.05, -0.35) == 100 and cell(found, 12.05, 0.25) == 100
+    assert not any(is_free(cell(found, 12.05, y)) for y in np.arange(-0.35, 0.3, 0.1))
+    assert is_free(cell(found, 11.05, 0)) and is_free(cell(found, 12.05, 3.85))
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import NodeProcess, Probe
+from processes import NodeProcess, Probe, wait_for
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 # Before anything creates a context; the domain differs between test runs on one machine.
@@ -38,3 +38,26 @@ def start_node(tmp_path_factory) -> Any:
             node.kill()
 
     return start
+
+
+@pytest.fixture(scope="module")
+def drive(probe, start_node) -> Any:
+    """A perception node that is active, and what it needs."""
+    from perception_drive import Drive
+
+    with start_node("perception", "-p", "backend:=torch", "-p", "grid.rate:=0") as process:
+        wait_for(lambda: probe.state("perception") == "active", 60, "active")
+        yield Drive(probe, process)
+
+
+@pytest.fixture(scope="module")
+def network() -> Any:
+    """The same network in this process."""
+    import torch
+
+    from pdn_ros import PatchDriveNet
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield PatchDriveNet.load()
+    torch.set_num_threads(threads)

@@ -161,6 +161,26 @@ def test_a_scan_is_moved_to_the_images_time(lidar):
     assert depth[v, u] == pytest.approx(14.0, abs=1e-3)
 
 
+def test_the_cameras_clock_can_be_set_right(lidar):
+    """The image is stamped as the scan is, and was taken 50 ms later, 1 m farther on."""
+    scan_ns = time.time_ns()
+    later_ns = scan_ns + 50_000_000
+    lidar.tf.publish(
+        TFMessage(
+            transforms=[
+                transform("odom", "base_link", scan_ns, (0, 0, 0)),
+                transform("odom", "base_link", later_ns, (1, 0, 0)),
+            ]
+        )
+    )
+    lidar.info(scan_ns)
+    lidar.probe.set_parameter("lidar_projection", "camera_time_offset_ms", 50.0)
+    _, depth = lidar.ask(scan(), scan_ns)
+    lidar.probe.set_parameter("lidar_projection", "camera_time_offset_ms", 0.0)
+    u, v = round(159.5 - 200 * 2 / 14), round(119.5 - 200 * 0.7 / 14)
+    assert depth[v, u] == pytest.approx(14.0, abs=1e-3)
+
+
 def test_overlay_takes_images_only_while_it_is_looked_at(lidar):
     images = lidar.probe.publisher(Image, "/image", SENSOR, matched=False)
     assert images.get_subscription_count() == 0

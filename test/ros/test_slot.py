@@ -1,3 +1,5 @@
+import os
+import sys
 import threading
 import time
 
@@ -92,3 +94,20 @@ def test_stop_says_when_the_work_does_not_end():
     assert not worker.stop(0.05)
     go.set()
     assert worker.stop(5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own")
+def test_the_worker_steps_behind_the_thread_that_takes_messages():
+    found: list[int] = []
+    done = threading.Event()
+
+    def handle(_: int) -> None:
+        found.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        done.set()
+
+    worker: Worker[int] = Worker("test", handle, lambda error: None)
+    worker.slot.put(1)
+    assert done.wait(5)
+    assert worker.stop(5)
+    ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    assert found == [min(ours + 2, 19)]

@@ -10,10 +10,10 @@ pytest.importorskip("rclpy", exc_type=ImportError)
 pytestmark = pytest.mark.ros
 
 from processes import wait_for  # noqa: E402
-from rclpy.qos import QoSProfile, ReliabilityPolicy  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
 from pdn_ros.ros.cdr import read_image  # noqa: E402
+from pdn_ros.ros.qos import newest  # noqa: E402
 
 COUNT = 40
 CAMERA = f"""
@@ -36,12 +36,10 @@ time.sleep(1)
 
 
 def test_full_hd_at_30_hz_arrives(probe):
-    # Deep here, unlike in the node: the question is what the transport loses, not what newer
-    # images replace.
-    # Best effort on both sides; with the default segment of half a MiB more than half is lost.
-    qos = QoSProfile(depth=COUNT, reliability=ReliabilityPolicy.BEST_EFFORT)
+    # As the node subscribes: best effort on both sides; with the default segment of half a MiB more
+    # than half is lost.
     got = probe.got["/large"]
-    probe.node.create_subscription(Image, "/large", got.append, qos, raw=True)
+    probe.node.create_subscription(Image, "/large", got.append, newest(), raw=True)
     with subprocess.Popen([sys.executable, "-c", CAMERA]) as camera:
         try:
             wait_for(lambda: camera.poll() is not None or len(got) == COUNT, 60, "images")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pdn_ros.training.losses import mask_loss, selection_loss, task_loss
+from pdn_ros.training.losses import distillation_loss, mask_loss, selection_loss, task_loss
 from pdn_ros.training.oracle import oracle_mask, worth
 
 ONES = torch.ones(3)
@@ -66,3 +66,13 @@ def test_oracle_marks_the_best_share_and_nothing_worthless() -> None:
         [[0, 1], [0, 1]],
         [[0, 0], [0, 1]],
     ]
+
+
+def test_distillation_is_the_divergence_where_it_counts() -> None:
+    teacher = torch.log(torch.tensor([0.5, 0.5]))[None, :, None, None].expand(1, 2, 1, 2)
+    student = torch.log(torch.tensor([0.75, 0.25]))[None, :, None, None].expand(1, 2, 1, 2)
+    expected = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
+    where = torch.tensor([[[True, False]]])
+    assert distillation_loss(student, teacher, where).item() == pytest.approx(expected)
+    assert distillation_loss(teacher, teacher, where).item() == pytest.approx(0, abs=1e-7)
+    assert distillation_loss(student, teacher, ~where & where).item() == 0

@@ -66,6 +66,7 @@ def configuration(data: Path, folder: Path, name: str) -> Path:
                 "objective": "patches",
                 "selection": "perturbed",
                 "sparsity": 0.01,
+                "distillation": 1.0,
                 "steps": 2,
                 **common,
             },

@@ -1,0 +1,173 @@
+"""Validate the shipped weights and write the figures into docs/model-card.md.
+
+python docs/scripts/model_card.py validate [--sets NAME...]   pdn validate on every set, to results/
+python docs/scripts/model_card.py write                       the card's tables, from results/
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from evidence import DOCS, ROOT, SETS, ensure_drive, read, replace_block, table, write
+
+from pdn_ros.evaluation.machine import describe
+from pdn_ros.network.checkpoint import SHIPPED, read_checkpoint
+
+CARD: Final = DOCS / "model-card.md"
+SMALL: Final = "folder:../shared/data/camvid_480x360"
+MODES: Final = {
+    "context": "context",
+    "patch": "**patch, K = 25 %**",
+    "all_patches": "patch, K = N",
+    "dense": "dense",
+    "equal_cost": "dense, one pass at patch mode's cost",
+}
+
+
+def validate(names: list[str], weights: str) -> None:
+    """Run `pdn validate` on the sets, and context mode alone on the small images."""
+    runs = {name: (SETS[name].spec, ",".join(MODES)) for name in names}
+    if names == list(SETS):
+        runs["camvid_480x360"] = (SMALL, "context")
+    for name, (spec, modes) in runs.items():
+        if name == "drive":
+            ensure_drive()
+        with TemporaryDirectory() as folder:
+            command = [sys.executable, "-m", "pdn_ros.cli.app", "validate", spec]
+            command += ["--mode", modes, "--out", folder]
+            command += ["--weights", weights] if weights else []
+            subprocess.run(command, check=True, cwd=ROOT)
+            write(f"validate-{name}", json.loads((Path(folder) / "validate.json").read_text()))
+
+
+def number(value: float | None, factor: float = 1.0, form: str = ".1f") -> str:
+    """Format a figure; nothing where there is none."""
+    return "" if value is None or math.isnan(value) else f"{factor * value:{form}}"
+
+
+def figures(records: dict[str, dict[str, Any]]) -> str:
+    """Write the table of the modes, and the versions it was taken with."""
+    header = ["set", "mode", "GMAC", "of dense", "mIoU", "mIoU, 11 classes", "thin mIoU",
+              "boundary IoU", "wasted", "time of dense"]  # fmt: skip
+    rows = []
+    for name, record in records.items():
+        dense = record["modes"]["dense"]
+        for mode, title in MODES.items():
+            found = record["modes"][mode]
+            scores = ("miou", "miou_11", "thin_miou", "boundary_iou")
+            refines = found["refined_share"] > 0
+            rows.append([
+                SETS[name].title, title, number(found["gmac"], form=".2f"),
+                number(found["gmac"] / dense["gmac"], 100, ".0f") + " %",
+                *(number(found[key], 100) for key in scores),
+                number(found["wasted_share"], 100) + " %" if refines else "",
+                number(found["ms_p50"] / dense["ms_p50"], 100, ".0f") + " %",
+            ])  # fmt: skip
+    return table(header, rows)
+
+
+def requirements(records: dict[str, dict[str, Any]]) -> str:
+    """Write patch mode against the other modes, and its choice of patches."""
+    points = {"miou": "mIoU", "thin_miou": "thin mIoU", "boundary_iou": "boundary IoU"}
+    rows = []
+    for other in ("dense", "equal_cost", "context"):
+        for key, title in points.items():
+            cells = [
+                number(record["modes"]["patch"][key] - record["modes"][other][key], 100, "+.1f")
+                for record in records.values()
+            ]
+            name = other.replace("_", " ")
+            rows.append([f"{title}, patch less {name}, points", *cells])
+    patches = [record["modes"]["patch"] for record in records.values()]
+    dense = [record["modes"]["dense"] for record in records.values()]
+    for key, title in (("gmac", "GMAC"), ("ms_p50", "time")):
+        cells = [f"{p[key] / d[key]:.2f}" for p, d in zip(patches, dense, strict=True)]
+        rows.append([f"{title}, patch over dense", *cells])
+    for kind, title in (("_thin", "thin classes"), ("", "all classes")):
+        cells = [
+            " / ".join(
+                number(p[f"mendable_recall{who}{kind}"], 100, ".0f")
+                for who in ("", "_entropy", "_oracle")
+            )
+            for p in patches
+        ]
+        rows.append([f"mendable errors in the selected patches, {title}, %: "
+                     "driver / coarse entropy / oracle", *cells])  # fmt: skip
+    rows.append(["refined patches wholly on sky or plain road",
+                 *(number(p["wasted_share"], 100) + " %" for p in patches)])  # fmt: skip
+    rows.append(["label changes at patch borders over those beside them",
+                 *(number(p["seam_ratio"], 1, ".2f") for p in patches)])  # fmt: skip
+    return table(["", *(SETS[name].title for name in records)], rows)
+
+
+def classes(records: dict[str, dict[str, Any]]) -> str:
+    """Write the IoU of each class, patch and dense mode."""
+    names = next(iter(records.values()))["classes"]
+    rows = [
+        [
+            name,
+            *(
+                " / ".join(
+                    number(record["modes"][mode]["per_class_iou"][name], 100) or "-"
+                    for mode in ("patch", "dense")
+                )
+                for record in records.values()
+            ),
+        ]
+        for name in names
+    ]
+    return table(["IoU, patch / dense", *(SETS[name].title for name in records)], rows)
+
+
+def about(records: dict[str, dict[str, Any]]) -> str:
+    """Say what the weights are and what the figures were taken with."""
+    state = read_checkpoint(SHIPPED).state
+    parts = {
+        part: sum(t.numel() for name, t in state.items() if name.startswith(f"{part}.")) / 1e6
+        for part in ("context", "driver", "refinement", "dense")
+    }
+    shares = ", ".join(f"{name} {count:.2f}" for name, count in parts.items())
+    record = next(iter(records.values()))
+    images = ", ".join(f"{SETS[name].title} {found['images']}" for name, found in records.items())
+    return (
+        f"`{SHIPPED.relative_to(ROOT)}`: {SHIPPED.stat().st_size / 1e6:.1f} MB in half precision, "
+        f"{sum(parts.values()):.1f} million parameters ({shares}).\n\n"
+        f"Figures: images {images}; backend {record['backend']} on {describe()['Processor']}; "
+        f"multiply-accumulates by `{record['gmac_counter']}`; one training, n = 1."
+    )
+
+
+def write_card() -> None:
+    """Fill the card's blocks from the results."""
+    records = {name: found for name in SETS if (found := read(f"validate-{name}"))}
+    blocks = {"about": about, "figures": figures, "requirements": requirements, "classes": classes}
+    for name, make in blocks.items():
+        replace_block(CARD, name, make(records))
+    small = read("validate-camvid_480x360")
+    if small:
+        score = number(small["modes"]["context"]["miou_11"], 100)
+        text = f"By itself, at the images' own size, the context network reaches **{score}** mIoU"
+        replace_block(CARD, "native", f"{text} on CamVid 480x360 val with 11 classes.")
+
+
+def main() -> None:
+    """Run one of the commands."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=("validate", "write"))
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--weights", default="", help="none: those that ship")
+    options = parser.parse_args()
+    if options.command == "validate":
+        validate(options.sets, options.weights)
+    write_card()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""`pdn benchmark`: speed and memory on this machine."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pdn_ros.cli.options import Config, Out, Weights
+from pdn_ros.cli.progress import progress
+from pdn_ros.files import atomic
+
+
+def benchmark(
+    out: Out,
+    suite: Annotated[
+        str,
+        typer.Option(
+            metavar="SUITE,...",
+            help="network, segformer, node, live, memory, start; all that can run here by default.",
+        ),
+    ] = "network,segformer,node,live,memory,start",
+    frames: Annotated[int, typer.Option(min=1, help="Frames of a timing, after warm-up.")] = 200,
+    seconds: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="End timings that no ratio rests on after so long, with fewer frames; 0: never.",
+        ),
+    ] = 4.0,
+    sizes: Annotated[
+        str, typer.Option(metavar="WxH,...", help="Image sizes of the network's table.")
+    ] = "1280x720,1920x1080,3840x2160",
+    size: Annotated[
+        str, typer.Option(metavar="WxH", help="Image size of everything else.")
+    ] = "1920x1080",
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs.")
+    ] = "auto",
+    backend: Annotated[
+        str, typer.Option(metavar="NAME,...", help="Inference backends; all that are installed.")
+    ] = "",
+    weights: Weights = "",
+    growth_frames: Annotated[
+        int, typer.Option(min=10, help="Frames over which the node's memory is watched.")
+    ] = 1500,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A minute, for orientation: few frames, small tables.")
+    ] = False,
+    compare: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", help="Show the changes against another run of this machine."),
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Measure speed and memory: tables, benchmark.json and plots.
+
+    Example: pdn benchmark --out result --suite network,node
+    """
+    del config
+    from pdn_ros.evaluation.benchmark.settings import Settings, parse_size
+
+    settings = Settings(
+        suites=_words(suite),
+        frames=frames,
+        seconds=seconds,
+        sizes=tuple(parse_size(word) for word in _words(sizes)),
+        size=parse_size(size),
+        device=device,
+        backends=_words(backend),
+        weights=weights,
+        growth_frames=growth_frames,
+    )
+    if quick:
+        settings = settings.quick()
+
+    from rich.console import Console
+
+    from pdn_ros.evaluation.benchmark import host, plots, results, table
+    from pdn_ros.evaluation.benchmark.run import run
+
+    other = results.Benchmark.read(compare) if compare else None
+    if other is not None:
+        host.require_same_machine(host.machine(), other, str(compare))
+    # Opened before the work, so that an unwritable folder shows at once.
+    with atomic(out / "benchmark.json") as part:
+        found = run(settings, lambda name: progress(f"benchmark {name}"))
+        found.write(part)
+    plots.draw(found, out)
+    console = Console()
+    for each in table.tables(found, other):
+        console.print(each)
+    print(out / "benchmark.json")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

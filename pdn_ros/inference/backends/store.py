@@ -1,0 +1,150 @@
+"""Models that a backend has built, on disk: exported beside the weights, or in the cache.
+
+One folder a model: what the backend wrote, `probe.npz` (an input's seed and what torch made of
+it) and `manifest.json`. A folder is renamed into place when it is whole, so that several processes
+may build the same model at once; the last one stays.
+"""
+
+import hashlib
+import logging
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pdn_ros import network
+from pdn_ros.errors import InputError
+from pdn_ros.files import atomic
+from pdn_ros.network import PatchDriveNet
+
+FORMAT: Final = 1
+"""Version of the folders' layout."""
+_MANIFEST: Final = "manifest.json"
+_log = logging.getLogger(__name__)
+
+
+class Manifest(BaseModel):
+    """What a stored model was built from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int
+    backend: str
+    backend_version: str
+    package_version: str
+    weights: str
+    """`fingerprint` of the network."""
+
+    def difference(self, other: "Manifest") -> str:
+        """Return in words where two manifests differ, empty when they do not."""
+        for name, mine in self:
+            theirs = getattr(other, name)
+            if mine != theirs:
+                return f"{name.replace('_', ' ')} {theirs}, {mine} is needed"
+        return ""
+
+
+def manifest_for(net: PatchDriveNet, backend: str, module: str) -> Manifest:
+    """Describe the models that a backend builds from this network, here and now."""
+    return Manifest(
+        format=FORMAT,
+        backend=backend,
+        backend_version=_version(module),
+        package_version=_version("pdn_ros"),
+        weights=fingerprint(net),
+    )
+
+
+def fingerprint(net: PatchDriveNet) -> str:
+    """Return a hash of the network's weights, hyper-parameters and code."""
+    found = hashlib.sha256(repr(net.config).encode())
+    for name, tensor in sorted(net.state_dict().items()):
+        found.update(name.encode())
+        found.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    for source in sorted(Path(network.__file__).parent.glob("*.py")):
+        found.update(source.read_bytes())
+    return found.hexdigest()[:16]
+
+
+def cache_folder(manifest: Manifest) -> Path:
+    """Return where this machine keeps models built for such a manifest."""
+    root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    key = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]
+    return root / "pdn_ros" / f"{manifest.backend}-{key}"
+
+
+def exported_folder(weights: Path, backend: str) -> Path:
+    """Return where `pdn export` puts a backend's models by default."""
+    return weights.with_suffix(f".{backend}")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Folders that may hold models; the last one takes new ones.
+
+    Attributes:
+        manifest: What models must have been built from.
+        folders: Looked through in this order.
+        strict: A model built from something else is an error; otherwise it is passed over.
+    """
+
+    manifest: Manifest
+    folders: Sequence[Path]
+    strict: bool = False
+
+    def find(self, name: str) -> Path | None:
+        """Return the folder of a model, None where there is none that fits.
+
+        Raises:
+            InputError: `strict`, and one was built from something else or is damaged.
+        """
+        for folder in self.folders:
+            path = folder / name
+            if not path.is_dir():
+                continue
+            wrong = self._wrong(path)
+            if not wrong:
+                return path
+            line = f"{path}: {wrong}; write it anew with pdn export"
+            if self.strict:
+                raise InputError(line)
+            _log.warning("%s (built anew in the cache)", line)
+        return None
+
+    def add(self, name: str, build: Callable[[Path], None]) -> Path:
+        """Have a model built into a folder of its own and return that folder.
+
+        Raises:
+            InputError: The folder cannot be written.
+        """
+        path = self.folders[-1] / name
+        with atomic(path) as part:
+            part.mkdir()
+            build(part)
+            (part / _MANIFEST).write_text(self.manifest.model_dump_json(indent=2) + "\n")
+        return path
+
+    def drop(self, name: str) -> None:
+        """Remove a model from the folder that takes new ones."""
+        shutil.rmtree(self.folders[-1] / name, ignore_errors=True)
+
+    def _wrong(self, path: Path) -> str:
+        try:
+            found = Manifest.model_validate_json((path / _MANIFEST).read_bytes())
+        except (OSError, ValidationError) as error:
+            return f"no readable {_MANIFEST} ({type(error).__name__})"
+        return self.manifest.difference(found)
+
+
+def _version(module: str) -> str:
+    names = metadata.packages_distributions().get(module, [module])
+    try:
+        return metadata.version(names[0])
+    except metadata.PackageNotFoundError:
+        return "unknown"
