@@ -28,6 +28,7 @@ class BuildWithData(build_py):
 
 extras = {
     "bench": ["matplotlib", "psutil", "transformers"],
+    "onnxruntime": ["onnx", "onnxruntime", "onnxscript"],
     "openvino": ["openvino"],
     "bags": ["pytransform3d", "rosbags", "simplejpeg"],
     "lidar": ["pypatchworkpp", "pytransform3d"],
