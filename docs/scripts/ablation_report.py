@@ -1,5 +1,6 @@
 """Tables and plots of docs/ablations.md, from results/*.json alone."""
 
+import math
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,7 +65,7 @@ def _selectors(record: dict[str, Any]) -> str:
 
 def _pair(figures: dict[str, Any], index: int | None = None) -> str:
     values = (figures[key] if index is None else figures[key][index] for key in list(FIGURES)[:2])
-    return " / ".join(f"{value:.1f}" for value in values)
+    return " / ".join("-" if math.isnan(value) else f"{value:.1f}" for value in values)
 
 
 def _panels(record: dict[str, Any], size: tuple[float, float]) -> tuple[Figure, list[list[Axes]]]:

@@ -23,7 +23,7 @@ from pdn_ros.network import PatchDriveNet
 from pdn_ros.network.checkpoint import read_checkpoint
 
 RUNS = ROOT / "runs" / "ablations"
-FIXED = (0.02, 0.05, 0.10, 0.15, 0.25, 0.40)
+FIXED = (0.02, 0.05, 0.10, 0.15, 0.25, 0.40, 0.50)
 
 
 def curves(options: argparse.Namespace) -> None:
@@ -76,7 +76,7 @@ def main() -> None:
     commands = ("curves", "thresholds", "train", "measure", "write")
     parser.add_argument("command", choices=commands)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--limit", type=int, default=0, help="first images of each set; 0: all")
+    parser.add_argument("--limit", type=int, default=0, help="images of each set, evenly picked")
     parser.add_argument("--weights", type=Path, help="none: those that ship")
     parser.add_argument("--backend", default="auto")
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the trained variants")

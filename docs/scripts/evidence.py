@@ -55,14 +55,17 @@ SETS: Final = {
 
 
 class Images:
-    """The images of a set, or of its first ones."""
+    """The images of a set, or so many of them, evenly picked."""
 
     def __init__(self, name: str, classes: ClassSet, limit: int = 0) -> None:
         if name == "drive":
             ensure_drive()
         self.classes = classes
         self._data = open_dataset(SETS[name].spec, "val", classes)
-        self._picked = list(range(0, len(self._data), SETS[name].every))[: limit or None]
+        every = np.arange(0, len(self._data), SETS[name].every)
+        count = min(limit or len(every), len(every))
+        places = np.linspace(0, len(every) - 1, count).round().astype(int)
+        self._picked = every[places].tolist()
         ids = self._data.hidden.items()
         self.hidden = {classes.id_of(h): classes.id_of(g) for h, g in ids}
 

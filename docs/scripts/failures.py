@@ -52,7 +52,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--frames", type=int, default=3)
-    parser.add_argument("--limit", type=int, default=0, help="first images; 0: all")
+    parser.add_argument("--limit", type=int, default=0, help="images, evenly picked; 0: all")
     parser.add_argument("--backend", default="auto")
     options = parser.parse_args()
     model = Model(PatchDriveNet.load(), options.backend)

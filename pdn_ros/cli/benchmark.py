@@ -18,7 +18,7 @@ def benchmark(
             metavar="SUITE,...",
             help="network, segformer, node, live, memory, start; all that can run here by default.",
         ),
-    ] = "network,segformer,node,live,memory,start",
+    ] = "",
     frames: Annotated[int, typer.Option(min=1, help="Frames of a timing, after warm-up.")] = 200,
     seconds: Annotated[
         float,
@@ -44,7 +44,11 @@ def benchmark(
         int, typer.Option(min=10, help="Frames over which the node's memory is watched.")
     ] = 1500,
     quick: Annotated[
-        bool, typer.Option("--quick", help="A minute, for orientation: few frames, small tables.")
+        bool,
+        typer.Option(
+            "--quick",
+            help="A minute, for orientation: few frames, of network, node and start alone.",
+        ),
     ] = False,
     compare: Annotated[
         Path | None,
@@ -57,10 +61,15 @@ def benchmark(
     Example: pdn benchmark --out result --suite network,node
     """
     del config
-    from pdn_ros.evaluation.benchmark.settings import Settings, parse_size
+    from pdn_ros.evaluation.benchmark.settings import (
+        QUICK_SUITES,
+        SUITES,
+        Settings,
+        parse_size,
+    )
 
     settings = Settings(
-        suites=_words(suite),
+        suites=_words(suite) or (QUICK_SUITES if quick else SUITES),
         frames=frames,
         seconds=seconds,
         sizes=tuple(parse_size(word) for word in _words(sizes)),

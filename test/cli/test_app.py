@@ -12,7 +12,16 @@ from pdn_ros.cli import app
 from pdn_ros.cli.app import main
 from pdn_ros.cli.progress import progress
 
-COMMANDS = ("segment", "simulate", "evaluate", "train", "validate", "doctor", "convert kitti")
+COMMANDS = (
+    "benchmark",
+    "segment",
+    "simulate",
+    "evaluate",
+    "train",
+    "validate",
+    "doctor",
+    "convert kitti",
+)
 
 
 def error_of(capsys: pytest.CaptureFixture[str]) -> str:

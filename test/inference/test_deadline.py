@@ -4,7 +4,7 @@ from pdn_ros.inference.deadline import Deadline, bucket
 
 
 def test_buckets_are_prepared_shares_of_all_patches() -> None:
-    assert [bucket(k, 32) for k in (0, 1, 2, 7, 8, 9, 32)] == [0, 0, 2, 6, 8, 8, 32]
+    assert [bucket(k, 32) for k in (0, 1, 2, 7, 8, 9, 32)] == [0, 1, 2, 6, 8, 8, 32]
 
 
 def test_budget_is_kept_while_it_fits_and_cut_when_it_does_not() -> None:
@@ -35,7 +35,7 @@ def test_one_spike_does_not_shut_the_patches_out_for_good() -> None:
     while deadline.budget(8, 32)[0] == 0:
         deadline.observe(total_ms=40, refine_ms=0, patches=0)
         waited += 1
-    assert waited == 30  # 45 ms must hold two patches of 100 * 0.95 ** n ms
+    assert waited == 16  # 45 ms must hold a patch of 100 * 0.95 ** n ms
 
 
 def test_p95_stays_under_the_deadline_while_the_load_changes() -> None:
@@ -54,5 +54,6 @@ def test_p95_stays_under_the_deadline_while_the_load_changes() -> None:
     for part in (slice(0, 300), slice(300, 600), slice(600, 900)):
         assert np.percentile(totals_array[part], 95) < 100
     assert budgets[299] == budgets[899] == wanted  # 25 + 54 ms fit
-    assert budgets[450] == bucket(10, count) == 8  # 85 - 50 = 35 ms of 3.2 to 3.6 ms each
+    # 85 - 50 = 35 ms hold ten patches of 3.2 ms, less what the worst of late frames took.
+    assert np.median(budgets[400:600]) == bucket(10, count) == 8
     assert min(budgets) > 0

@@ -2,11 +2,14 @@
 
 import os
 
-import psutil
-
 from pdn_ros.errors import InputError
 from pdn_ros.evaluation.benchmark.results import Benchmark
 from pdn_ros.evaluation.machine import describe
+
+try:
+    import psutil
+except ImportError as error:
+    raise InputError("psutil is missing: pip install 'pdn_ros[bench]'") from error
 
 _HARDWARE = {"Processor": "processor", "System": "system"}
 

@@ -20,8 +20,6 @@ NETWORK: Final = "network"
 ALONE: Final = "network_alone"
 """Patch mode in a process that does nothing else: what SegFormer is held against."""
 MODES: Final = ("patch", "context", "dense")
-SHARES: Final = (0.125, 0.5, 1.0)
-"""Of the patches, besides the default quarter."""
 SEGFORMER_BACKENDS: Final = ("torch", "openvino")
 SEGFORMER_PATIENCE: Final = 4.0
 """SegFormer's timing may take so many times longer than others that end early."""
@@ -158,7 +156,9 @@ def _cases(size: Size, backends: Sequence[str], settings: Settings) -> list[Case
             for mode in MODES
         ]
         if backend == best and size == settings.size:
-            cases += [Case(NETWORK, backend, "patch", width, height, share) for share in SHARES]
+            cases += [
+                Case(NETWORK, backend, "patch", width, height, share) for share in settings.shares
+            ]
     return cases
 
 

@@ -11,6 +11,7 @@ Size = tuple[int, int]
 """Width and height, pixels."""
 
 SUITES: Final = ("network", "segformer", "node", "live", "memory", "start")
+QUICK_SUITES: Final = ("network", "node", "start")
 
 HD: Final[Size] = (1280, 720)
 FULL_HD: Final[Size] = (1920, 1080)
@@ -26,6 +27,7 @@ class Settings:
         frames: Frames of a timing, after warm-up.
         seconds: Timings that no ratio needs end after so long, with fewer frames; 0: never.
         sizes: Image sizes of the network's table.
+        shares: Of the patches, that are refined besides the default quarter.
         size: Image size of everything else.
         device: Where the network runs.
         backends: Inference backends; empty: every one that is installed.
@@ -39,6 +41,7 @@ class Settings:
     frames: int = 200
     seconds: float = 4.0
     sizes: tuple[Size, ...] = (HD, FULL_HD, UHD)
+    shares: tuple[float, ...] = (0.125, 0.5, 1.0)
     size: Size = FULL_HD
     device: Device = "auto"
     backends: tuple[str, ...] = ()
@@ -63,9 +66,10 @@ class Settings:
         """Return settings for a minute: orientation, no result."""
         return replace(
             self,
-            frames=min(self.frames, 15),
+            frames=min(self.frames, 10),
             seconds=0.5,
             sizes=(self.size,),
+            shares=(),
             growth_frames=min(self.growth_frames, 200),
             cycles=6,
             starts=1,

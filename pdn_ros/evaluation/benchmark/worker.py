@@ -21,7 +21,7 @@ from pdn_ros.evaluation.benchmark.images import picture
 from pdn_ros.evaluation.benchmark.memory_use import forget_most_memory, most_memory_mb
 from pdn_ros.evaluation.results import NAN
 
-WARM_UP: Final = 3
+WARM_UP: Final = 2
 """Frames before a case's first timed one; one before every later turn of it."""
 _END_S: Final = 5.0
 
