@@ -29,7 +29,7 @@ def tables(found: Benchmark, other: Benchmark | None = None) -> list[Table]:
 
 def _timings(rows: Sequence[Row]) -> Table:
     table = Table(title="Milliseconds")
-    table.add_column("what", no_wrap=True)
+    table.add_column("what")
     columns: dict[str, list[str]] = {
         "p50": [_number(row.p50_ms, 1) for row in rows],
         "p95": [_number(row.p95_ms, 1) for row in rows],
@@ -41,7 +41,7 @@ def _timings(rows: Sequence[Row]) -> Table:
     }
     known = {name: cells for name, cells in columns.items() if any(cells)}
     for name in known:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row, *cells in zip(rows, *known.values(), strict=True):
         table.add_row(row.label, *cells)
     return table
@@ -49,9 +49,9 @@ def _timings(rows: Sequence[Row]) -> Table:
 
 def _figures(rows: Sequence[Row]) -> Table:
     table = Table(title="Other figures")
-    table.add_column("what", no_wrap=True)
+    table.add_column("what")
     for column in ("value", "unit", "frames"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("note")
     for row in rows:
         table.add_row(row.label, f"{row.value:.4g}", row.unit, str(row.frames or ""), row.note)
@@ -78,7 +78,7 @@ def _failures(rows: Sequence[Row], skipped: dict[str, str]) -> Table:
 def _changes(found: Benchmark, other: Benchmark) -> Table:
     table = Table("what", title="Against the other run")
     for column in ("before", "now", "change"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     before = {row.key: row for row in other.rows}
     for row in found.rows:
         then = before.get(row.key)

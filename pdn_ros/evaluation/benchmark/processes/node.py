@@ -65,9 +65,11 @@ def node(settings: Settings, progress: Progress) -> tuple[list[Row], dict[str, f
             running.shoot(camera, listener, FIRST_S)
             for _ in range(WARM_UP - 1):
                 running.shoot(camera, listener, _FRAME_S)
+        # Short runs take turns too.
+        turn = max(1, min(BLOCK, settings.frames // 4))
         done = 0
         while done < settings.frames:
-            count = min(BLOCK, settings.frames - done)
+            count = min(turn, settings.frames - done)
             for name in names:
                 _turn(running, *ends[name], times[name], count)
             done += count
