@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pdn_ros.cli.options import Config, Out, Weights
+from pdn_ros.cli.options import Config, Out, Weights, image_size, words
 from pdn_ros.cli.progress import progress
 from pdn_ros.files import atomic
 
@@ -61,21 +61,16 @@ def benchmark(
     Example: pdn benchmark --out result --suite network,node
     """
     del config
-    from pdn_ros.evaluation.benchmark.settings import (
-        QUICK_SUITES,
-        SUITES,
-        Settings,
-        parse_size,
-    )
+    from pdn_ros.evaluation.benchmark.settings import QUICK_SUITES, SUITES, Settings
 
     settings = Settings(
-        suites=_words(suite) or (QUICK_SUITES if quick else SUITES),
+        suites=words(suite) or (QUICK_SUITES if quick else SUITES),
         frames=frames,
         seconds=seconds,
-        sizes=tuple(parse_size(word) for word in _words(sizes)),
-        size=parse_size(size),
+        sizes=tuple(image_size(word) for word in words(sizes)),
+        size=image_size(size),
         device=device,
-        backends=_words(backend),
+        backends=words(backend),
         weights=weights,
         growth_frames=growth_frames,
     )
@@ -99,7 +94,3 @@ def benchmark(
     for each in table.tables(found, other):
         console.print(each)
     print(out / "benchmark.json")
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

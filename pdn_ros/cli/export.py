@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
 
-from pdn_ros.cli.options import Config, Weights
+from pdn_ros.cli.options import Config, Weights, image_size, words
 from pdn_ros.errors import InputError
 
 Mode: TypeAlias = Literal["patch", "context", "dense"]
@@ -32,18 +32,11 @@ def export(
     Example: pdn export --backend openvino --size 1920x1080,1280x720 --mode patch,context
     """
     del config
-    sizes = [_size(word) for word in size.split(",") if word.strip()]
-    modes = [_mode(word.strip()) for word in mode.split(",") if word.strip()]
+    sizes = [image_size(word) for word in words(size)]
+    modes = [_mode(word) for word in words(mode)]
     from pdn_ros.inference.export import export as write
 
     print(write(backend, weights=weights, sizes=sizes, modes=modes, out=out))
-
-
-def _size(word: str) -> tuple[int, int]:
-    width, _, height = word.strip().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise InputError(f"size {word!r}: give width and height in pixels, 1920x1080")
-    return int(width), int(height)
 
 
 def _mode(word: str) -> Mode:

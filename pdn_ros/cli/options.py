@@ -47,6 +47,24 @@ Config = Annotated[
     ),
 ]
 
+
+def words(text: str) -> tuple[str, ...]:
+    """Read a list of words with commas between them; each word once."""
+    return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Read width and height, `1920x1080`.
+
+    Raises:
+        InputError: It is none.
+    """
+    width, _, height = text.strip().lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise InputError(f"size {text}: give width x height, for example 1920x1080")
+    return int(width), int(height)
+
+
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
 Mode = Annotated[
     Literal["patch", "context", "dense"], typer.Option(help="How much of the image is refined.")

@@ -1,14 +1,12 @@
 """`pdn simulate`: a drive through a made-up street."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.options import Config
+from pdn_ros.cli.options import Config, image_size
 from pdn_ros.cli.progress import progress
-from pdn_ros.errors import InputError
 
 
 def simulate(
@@ -26,9 +24,7 @@ def simulate(
     Example: pdn simulate --out drive --seconds 20 --seed 3
     """
     del config
-    match = re.fullmatch(r"(\d+)x(\d+)", size)
-    if match is None:
-        raise InputError(f"size {size}: give width x height, for example 1280x720")
+    width, height = image_size(size)
 
     from pdn_ros.simulation import DriveConfig
     from pdn_ros.simulation import simulate as run
@@ -36,8 +32,8 @@ def simulate(
     settings = DriveConfig(
         seconds=seconds,
         rate=rate,
-        width=int(match[1]),
-        height=int(match[2]),
+        width=width,
+        height=height,
         seed=seed,
         scene=scene,
     )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.options import Backend, Budget, Config, Out, Weights
+from pdn_ros.cli.options import Backend, Budget, Config, Out, Weights, words
 from pdn_ros.cli.progress import progress
 from pdn_ros.files import atomic
 
@@ -42,7 +42,7 @@ def validate(
     from pdn_ros.evaluation import validation
     from pdn_ros.evaluation.results import write_json
 
-    modes = tuple(dict.fromkeys(word.strip() for word in mode.split(",") if word.strip()))
+    modes = words(mode)
     settings = validation.Settings(
         dataset=dataset,
         split=split,

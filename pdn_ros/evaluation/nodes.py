@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Final
 
+from pdn_ros.resources import config_path
+
 _GRACE_S: Final = 3.0
 _PR_SET_PDEATHSIG: Final = 1
 _ROS_PREFIX: Final = re.compile(r"^(\[[^\]]*\] ?)+: ")
@@ -41,18 +43,26 @@ class NodeProcess:
         return _ROS_PREFIX.sub("", last)
 
 
+def enter_own_domain() -> int:
+    """Give this process and the nodes that it starts a ROS domain on this host; return its id."""
+    domain = 1 + os.getpid() % 100
+    os.environ.update(
+        ROS_DOMAIN_ID=str(domain),
+        ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
+        FASTRTPS_DEFAULT_PROFILES_FILE=str(config_path("fastdds.xml")),
+    )
+    return domain
+
+
 @contextmanager
 def running(
-    modules: Mapping[str, str],
-    arguments: Mapping[str, Sequence[str]],
-    environment: Mapping[str, str],
+    modules: Mapping[str, str], arguments: Mapping[str, Sequence[str]]
 ) -> Iterator[list[NodeProcess]]:
     """Start nodes and end them with the block, whatever happens in it.
 
     Args:
         modules: Module of each node by name; its `main` runs it.
         arguments: Arguments of each node.
-        environment: Variables on top of ours.
     """
     started: list[NodeProcess] = []
     try:
@@ -64,7 +74,6 @@ def running(
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
                 start_new_session=True,  # Ctrl-C is for us; we pass it on
                 preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
             )

@@ -1,7 +1,7 @@
 """Deadline: how many patches fit into the time that a frame may take."""
 
 BUCKETS = (0.0, 0.03125, 0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5, 0.75, 1.0)
-"""Prepared budgets, as shares of N: a few static shapes, so that a backend compiles them once."""
+"""Prepared budgets, as shares of N: a few static shapes, each a CUDA graph on a GPU."""
 SAFETY = 0.85
 """Share of the deadline that the estimate may fill; the rest is for what varies."""
 MEMORY = 0.8

@@ -57,8 +57,6 @@ def export(
         for mode in modes:
             try:
                 predict(parts, net.config, image, Options(mode, 1), device=device)
-            except InputError:
-                raise
             except ValueError as error:
                 raise InputError(str(error)) from error
     return folder

@@ -13,10 +13,10 @@ from pdn_ros.inference.backends import load_parts
 from pdn_ros.inference.deadline import Deadline, bucket
 from pdn_ros.inference.frame import Frame, Result
 from pdn_ros.network import Options, Parts, PatchDriveNet, Prediction, patch_grid, predict
+from pdn_ros.network.predict import Mode
 from pdn_ros.network.selector import default_budget
 from pdn_ros.resources import weights_path
 
-Mode = Literal["patch", "context", "dense"]
 _log = logging.getLogger(__name__)
 
 

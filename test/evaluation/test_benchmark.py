@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from pdn_ros.cli.app import main
+from pdn_ros.cli.options import image_size
 from pdn_ros.errors import InputError
 from pdn_ros.evaluation.benchmark import host
 from pdn_ros.evaluation.benchmark.case import EAGER, SEGFORMER, Case, Lap
 from pdn_ros.evaluation.benchmark.energy import Energy
 from pdn_ros.evaluation.benchmark.network import ALONE, network_ratios, segformer_ratios
 from pdn_ros.evaluation.benchmark.results import Benchmark, Row
-from pdn_ros.evaluation.benchmark.settings import Settings, parse_size
+from pdn_ros.evaluation.benchmark.settings import Settings
 from pdn_ros.evaluation.benchmark.table import tables
 from pdn_ros.evaluation.benchmark.timing import BLOCK, take_turns
 
@@ -151,7 +152,7 @@ def test_bad_input_is_one_line(
 
 
 def test_sizes() -> None:
-    assert parse_size("1920x1080") == (1920, 1080)
+    assert image_size("1920x1080") == (1920, 1080)
     assert Settings(sizes=((64, 48),)).quick().frames < 200
 
 

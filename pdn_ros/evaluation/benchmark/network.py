@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
+from math import isnan
 from typing import Final
 
 from pdn_ros.errors import InputError
@@ -64,7 +65,7 @@ def network_ratios(rows: Iterable[Row], size: Size) -> dict[str, float]:
         for backend, ms in patch.items()
     }
     eager = patch.pop(EAGER, 0.0)
-    known = {backend: ms for backend, ms in patch.items() if ms == ms}  # noqa: PLR0124 - no NaN
+    known = {backend: ms for backend, ms in patch.items() if not isnan(ms)}
     if eager and known:
         best = min(known, key=lambda backend: known[backend])
         ratios[f"torch_eager_over_best.{best}"] = ratio(eager, known[best])

@@ -74,11 +74,3 @@ class Settings:
             cycles=6,
             starts=1,
         )
-
-
-def parse_size(text: str) -> Size:
-    """Read `1920x1080`."""
-    width, _, height = text.strip().lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise InputError(f"size {text}: give width and height, 1920x1080")
-    return int(width), int(height)

@@ -1,6 +1,5 @@
 """Playing a drive to the nodes as a source of outputs."""
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -56,19 +55,13 @@ class Live:
             progress(total + moment.index + 1, 2 * total)
 
     def _play(self, path: Path, progress: Callable[[int], None]) -> dict[int, Arrival]:
-        domain = 1 + os.getpid() % 100
-        environment = {
-            "ROS_DOMAIN_ID": str(domain),
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            "FASTRTPS_DEFAULT_PROFILES_FILE": str(config_path("fastdds.xml")),
-        }
-        os.environ.update(environment)  # our own participant reads the same ones
+        domain = nodes.enter_own_domain()
         modules = {PERCEPTION: "pdn_ros.ros.perception_node"}
         if self.drive.points:
             modules[LIDAR] = "pdn_ros.ros.lidar_projection_node"
         arguments = {PERCEPTION: self._perception_arguments(), LIDAR: self._lidar_arguments()}
         with ExitStack() as stack:
-            started = stack.enter_context(nodes.running(modules, arguments, environment))
+            started = stack.enter_context(nodes.running(modules, arguments))
             writer = stack.enter_context(RawWriter(path))
             player = stack.enter_context(player_of(self.drive, writer, domain))
             player.wait_until_ready(started)
@@ -93,7 +86,7 @@ class Live:
             "image_transport": "compressed" if compressed else "raw",
         }
         if settings.weights:
-            values["weights"] = os.path.abspath(settings.weights)  # noqa: PTH100 - a plain string
+            values["weights"] = str(Path(settings.weights).absolute())
         return self._arguments("perception.yaml", remaps, values)
 
     def _lidar_arguments(self) -> list[str]:

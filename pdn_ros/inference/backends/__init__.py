@@ -30,8 +30,8 @@ FASTEST_FIRST: Final = {
     "cpu": ("openvino", "onnxruntime", "torch"),
     "cuda": ("torch", "tensorrt", "onnxruntime"),
 }
-"""What `auto` tries. On the CPU as measured (docs/performance.md); on a GPU nothing has been, and
-torch keeps the image and its crops on the device."""
+"""What `auto` tries. On the CPU as measured (docs/performance.md); on a GPU nothing has been: torch
+comes first because it needs nothing built."""
 _log = logging.getLogger(__name__)
 
 

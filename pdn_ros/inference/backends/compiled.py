@@ -3,7 +3,8 @@
 import logging
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -37,7 +38,7 @@ class CompiledParts(ABC):
     computed then.
     """
 
-    tolerance: ClassVar[float] = 1e-3
+    tolerance = 1e-3
     """Largest difference allowed, relative to the largest value of an output (float32)."""
 
     def __init__(self, net: PatchDriveNet, store: Store) -> None:
@@ -93,17 +94,18 @@ class CompiledParts(ABC):
         folder = self._store.find(name)
         if folder is not None:
             try:
-                return self._checked(folder, inputs)
+                return self._checked(folder, part, inputs)
             except Exception as error:
                 if folder.parent != self._store.folders[-1] or self._store.strict:
                     raise
                 # Whatever a library says of a damaged file: the cache can be made anew.
                 _log.warning("%s: cannot be used (%s); built anew", folder, error)
                 self._store.drop(name)
-        return self._checked(self._store.add(name, lambda f: self._make(part, inputs, f)), inputs)
+        folder = self._store.add(name, lambda f: self._make(part, inputs, f))
+        return self._checked(folder, part, inputs)
 
     def _make(self, part: "Part", inputs: tuple[Tensor, ...], folder: Path) -> None:
-        examples = tuple(torch.from_numpy(a) for a in _example(inputs))
+        examples = tuple(torch.from_numpy(a) for a in _example(part, inputs))
         with one_thread(), torch.inference_mode(False), torch.no_grad():
             part.eval()
             self._build(part, examples, folder)
@@ -111,9 +113,9 @@ class CompiledParts(ABC):
         kept = {f"output{i}": values[_picked(values.size)] for i, values in enumerate(expected)}
         np.savez(folder / _PROBE, **kept)
 
-    def _checked(self, folder: Path, inputs: tuple[Tensor, ...]) -> Runner:
+    def _checked(self, folder: Path, part: "Part", inputs: tuple[Tensor, ...]) -> Runner:
         runner = self._open(folder)
-        found = runner(_example(inputs))
+        found = runner(_example(part, inputs))
         with np.load(folder / _PROBE) as probe:
             for i, output in enumerate(found):
                 expected, values = probe[f"output{i}"], output.astype(np.float32).ravel()
@@ -128,17 +130,17 @@ class CompiledParts(ABC):
         return runner
 
 
-def _example(inputs: tuple[Tensor, ...]) -> Arrays:
+def _example(part: "Part", inputs: tuple[Tensor, ...]) -> Arrays:
     """Return the same noise at every time in the inputs' shapes (two patches of each K)."""
     noise = np.random.default_rng(0)
     arrays: Arrays = []
-    for t in inputs:
-        # Only the refinement has more than one input; its first and last are over the patches.
-        patches = len(inputs) > 1 and (t is inputs[0] or t is inputs[-1])
-        shape = (2, *t.shape[1:]) if patches else tuple(t.shape)
+    for i, t in enumerate(inputs):
+        shape = list(t.shape)
+        if i in part.free:
+            shape[part.free[i]] = 2
         if t.dtype == torch.uint8:
             arrays.append(noise.integers(0, 256, shape, np.uint8))
-        elif t is inputs[-1]:
+        elif part.inputs[i] == "centres":  # pixels
             arrays.append((noise.random(shape) * 256).astype(np.float32))
         else:
             arrays.append(noise.standard_normal(shape).astype(np.float32))
@@ -149,15 +151,15 @@ def _picked(size: int) -> NDArray[np.int64]:
     return np.linspace(0, size - 1, min(size, PROBED)).astype(np.int64)
 
 
-class one_thread:  # noqa: N801 - a context manager that reads as a function
+@contextmanager
+def one_thread() -> Iterator[None]:
     """Keep torch's threads asleep: they would spin beside those of the backend from now on."""
-
-    def __enter__(self) -> None:
-        self._threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_num_threads(self._threads)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Part(nn.Module):

@@ -27,7 +27,7 @@ class OnnxRuntimeParts(CompiledParts):
                 f"backend onnxruntime: this build lacks {provider}; pip install onnxruntime-gpu"
             )
         if device == "cuda":
-            self.tolerance = 0.01  # type: ignore[misc]  # TF32 convolutions
+            self.tolerance = 0.01  # TF32 convolutions
         self._providers = [provider]
 
     def _build(self, part: Part, examples: tuple[Tensor, ...], folder: Path) -> None:
@@ -45,7 +45,6 @@ class OnnxRuntimeParts(CompiledParts):
         names = [i.name for i in session.get_inputs()]
 
         def run(inputs: Arrays) -> Arrays:
-            # A constant input may have been folded away.
             return list(session.run(None, dict(zip(names, inputs, strict=True))))
 
         return run

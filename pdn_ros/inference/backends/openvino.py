@@ -22,7 +22,7 @@ class OpenVinoParts(CompiledParts):
         # Left to itself OpenVINO takes what the CPU emulates as well.
         precision = "bf16" if "BF16" in capable else "f32"
         if precision == "bf16":
-            self.tolerance = 0.05  # type: ignore[misc]  # 8 bits of mantissa, some 40 layers deep
+            self.tolerance = 0.05  # 8 bits of mantissa, some 40 layers deep
         self._settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
 
     def _build(self, part: Part, examples: tuple[Tensor, ...], folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Models that a backend has built, on disk: exported beside the weights, or in the cache.
 
-One folder a model: what the backend wrote, `probe.npz` (an input's seed and what torch made of
-it) and `manifest.json`. A folder is renamed into place when it is whole, so that several processes
-may build the same model at once; the last one stays.
+One folder a model: what the backend wrote, `probe.npz` (what torch made of a fixed input) and
+`manifest.json`. A folder is renamed into place when it is whole, so that several processes may
+build the same model at once; the last one stays.
 """
 
 import hashlib

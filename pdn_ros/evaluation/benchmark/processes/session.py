@@ -1,10 +1,10 @@
 """Nodes and a probe in a ROS domain of their own."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from pdn_ros.evaluation import nodes
@@ -88,18 +88,12 @@ def session(settings: Settings, names: Sequence[str], *parameters: str) -> Itera
         names: `perception`, `plain`.
         parameters: `name:=value`, for the perception node.
     """
-    domain = 1 + os.getpid() % 100
-    environment = {
-        "ROS_DOMAIN_ID": str(domain),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(config_path("fastdds.xml")),
-    }
-    os.environ.update(environment)  # our own participant reads the same ones
+    domain = nodes.enter_own_domain()
     arguments = {name: _arguments(name, settings, parameters) for name in names}
     modules = {name: _MODULES[name] for name in names}
     with probe_in(domain) as probe:
         begun_ns = time.time_ns()
-        with nodes.running(modules, arguments, environment) as started:
+        with nodes.running(modules, arguments) as started:
             yield Session(probe, {node.name: node for node in started}, begun_ns)
 
 
@@ -111,7 +105,7 @@ def _arguments(name: str, settings: Settings, parameters: Sequence[str]) -> list
             arguments += ["-p", parameter]
     arguments += ["-p", f"device:={settings.device}"]
     if settings.weights:
-        arguments += ["-p", f"weights:={os.path.abspath(settings.weights)}"]  # noqa: PTH100
+        arguments += ["-p", f"weights:={Path(settings.weights).absolute()}"]
     for topic in ("image", "camera_info"):
         arguments += ["-r", f"{topic}:=/{name}/{topic}"]
     return arguments
