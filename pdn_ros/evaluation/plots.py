@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pdn_ros.evaluation.results import FrameRow, Metrics
@@ -75,7 +76,7 @@ def _latency(
     if not np.isfinite(latency).any():
         return None
     figure, axes = _axes("drive time, s", "ms")
-    axes.plot(seconds, latency, color=_ACCENT, linewidth=1.4)
+    _line(axes, seconds, latency)
     axes.axhline(metrics.latency_ms.p95, color=_SECOND, linewidth=1, linestyle=(0, (4, 3)))
     axes.text(
         1,
@@ -144,11 +145,17 @@ def _stages(metrics: Metrics) -> tuple[str, str, str] | None:
     return "Where the time goes", f"{sum(stages.values()):.1f} ms in all", _svg(figure)
 
 
+def _line(axes: Axes, seconds: np.ndarray, values: np.ndarray) -> None:
+    """Draw what is known; a live run drops most images, which would leave single points unseen."""
+    known = np.isfinite(values)
+    axes.plot(seconds[known], values[known], ".-", color=_ACCENT, linewidth=1.4, markersize=3)
+
+
 def _accuracy(seconds: np.ndarray, miou: np.ndarray) -> tuple[str, str, str] | None:
     if not np.isfinite(miou).any():
         return None
     figure, axes = _axes("drive time, s", "mIoU, %")
-    axes.plot(seconds, 100 * miou, color=_ACCENT, linewidth=1.4)
+    _line(axes, seconds, 100 * miou)
     axes.set_ylim(0, 100)
     summary = f"from {100 * np.nanmin(miou):.1f} to {100 * np.nanmax(miou):.1f} %"
     return "mIoU of each frame", summary, _svg(figure)
