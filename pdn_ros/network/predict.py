@@ -20,7 +20,10 @@ Mode = Literal["patch", "context", "dense"]
 
 
 class Parts(Protocol):
-    """The network's three runs, as a backend offers them (`PatchDriveNet` documents them)."""
+    """The network's three runs, as a backend offers them (`PatchDriveNet` documents them).
+
+    What a run returns is the backend's memory: it holds until the next run.
+    """
 
     def run_context(
         self, images: Tensor, rows: int, cols: int, cell: int
@@ -133,7 +136,7 @@ def predict(
     small = _to_tensor(_resized(image, grid.context_size), device)
     preprocess = clock.lap()
     context, weights_tensor = parts.run_context(small, grid.rows, grid.cols, grid.cell)
-    weights = weights_tensor[0].float().cpu().numpy()
+    weights = weights_tensor[0].float().cpu().numpy().copy()  # outlives the next run
     context_ms = clock.lap()
     budget = default_budget(grid.count) if options.budget is None else options.budget
     if options.mode == "context":

@@ -40,6 +40,17 @@ def test_openvino_agrees_with_torch(torch_pipeline, image) -> None:
     assert (result.mask == expected.mask).mean() > 0.99
 
 
+@pytest.mark.parametrize("backend", available())
+def test_a_result_outlives_the_next_frame(image, backend: str) -> None:
+    pipeline = Pipeline(PipelineConfig(backend=backend, device="cpu"))
+    result = pipeline.process(Frame(image))
+    arrays = result.mask, result.confidence, result.weights, result.scores, result.selected
+    before = [array.copy() for array in arrays]
+    pipeline.process(Frame(255 - image[::-1]))
+    for array, kept in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, kept)
+
+
 def test_confidence_is_left_out_when_nobody_wants_it(torch_pipeline, image) -> None:
     assert torch_pipeline.process(Frame(image), confidence=False).confidence is None
 
