@@ -64,6 +64,7 @@ VARIANTS: Final = {
     BASE: Variant("base: 128 px, 2 mixing layers, context, supervised gate, lambda 0"),
     "seed": Variant("base, another seed", seed=1),
     "patch_64": Variant("patches of 64 px", network={"patch_size": 64, "mixing_pool": 5}),
+    "depth_11": Variant("patches pass 11 blocks, not 9", network={"patch_blocks": 11}),
     "no_mixing": Variant("no mixing layers", network={"mixing_layers": 0}),
     "no_context": Variant("patches without context features", kind=WithoutContext),
     "straight_through": Variant(

@@ -72,23 +72,23 @@ class InvertedResidual(nn.Module):
 
 
 class Backbone(nn.Module):
-    """The stages of EfficientNet-Lite0 down to stride `depth` (16 or 32)."""
+    """The first `depth` blocks of EfficientNet-Lite0: 16 end at stride 32, 9 to 11 at stride 16."""
 
-    def __init__(self, depth: int = 32) -> None:
+    def __init__(self, depth: int = 16) -> None:
         super().__init__()
-        self.levels = {16: 3, 32: 4}[depth]
         self.stem = nn.Conv2d(3, 32, 3, 2, 1)
-        self.blocks = nn.ModuleList(
-            InvertedResidual(b) for b in _blocks()[: _PYRAMID_ENDS[self.levels - 1] + 1]
-        )
+        self.blocks = nn.ModuleList(InvertedResidual(b) for b in _blocks()[:depth])
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Map normalised RGB images (B, 3, H, W) to features at strides 4, 8, 16 (and 32)."""
+        """Map normalised RGB images (B, 3, H, W) to features at strides 4, 8, 16 (and 32).
+
+        The last are those of the last block.
+        """
         x = nn.functional.relu6(self.stem(images))
         pyramid = []
         for i, block in enumerate(self.blocks):
             x = block(x)
-            if i in _PYRAMID_ENDS:
+            if i in _PYRAMID_ENDS or i == len(self.blocks) - 1:
                 pyramid.append(x)
         return pyramid
 

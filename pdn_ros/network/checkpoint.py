@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pdn_ros.network.config import NetworkConfig
 
-FORMAT: Final = "pdn-1"
+FORMAT: Final = "pdn-2"
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "weights" / "street.safetensors"
 
 

@@ -11,20 +11,55 @@ from pdn_ros.network.config import PatchGrid
 from pdn_ros.network.refinement import Refined
 from pdn_ros.network.segmentation import OUTPUT_STRIDE
 
+OPEN_RAMP = 2.0
+"""Width of the ramp towards a patch that is not refined, relative to that between two that are."""
 
-def feather(size: int, halo: int, like: Tensor) -> Tensor:
-    """Weight of a refined crop's cells: 1 inside the patch, falling to 0 at the halo's rim.
 
-    The ramp is twice as wide as the halo, half of it inside the patch: no seam shows.
+def ramps(
+    inner: int, rim: int, start: NDArray[np.float32], end: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Weights along the sides of refined crops, in cells: 0 at the halo's rim, rising to 1 inside.
+
+    Args:
+        inner: Cells of a patch.
+        rim: Cells of the halo on either side.
+        start: (K,) cells over which the weights rise at the start; 0 for none, 2 * rim meets a
+            neighbour's ramp so that both add up to 1.
+        end: The same at the end.
 
     Returns:
-        (1, q, q) with q = (size + 2 * halo) / 4.
+        (K, inner + 2 * rim).
     """
-    inner, rim = size // OUTPUT_STRIDE, halo // OUTPUT_STRIDE
-    position = torch.arange(inner + 2 * rim).to(like) + 0.5
-    edge = torch.minimum(position, inner + 2 * rim - position)
-    ramp = (edge / max(2 * rim, 1)).clamp(max=1.0)
-    return (ramp[:, None] * ramp[None, :])[None]
+    position = np.arange(inner + 2 * rim, dtype=np.float32) + np.float32(0.5)
+    rise = position / np.maximum(start, np.float32(1e-3))[:, None]
+    fall = position[::-1] / np.maximum(end, np.float32(1e-3))[:, None]
+    return np.minimum(np.minimum(rise, fall), np.float32(1))
+
+
+def feathers(patches: list[int], grid: PatchGrid, halo: int) -> NDArray[np.float32]:
+    """Weights of the refined crops' cells: no seam shows, whatever lies beside a patch.
+
+    Towards a refined neighbour the ramp is as wide as both halos, towards another patch
+    `OPEN_RAMP` times as wide, and at the image's own border there is none.
+
+    Returns:
+        (K, q, q) with q = (size + 2 * halo) / 4.
+    """
+    inner, rim = grid.size // OUTPUT_STRIDE, halo // OUTPUT_STRIDE
+    refined = np.zeros((grid.rows + 2, grid.cols + 2), bool)
+    row, col = np.divmod(np.asarray(patches, np.intp), grid.cols)
+    refined[row + 1, col + 1] = True
+
+    def width(at_border: NDArray[np.bool_], joined: NDArray[np.bool_]) -> NDArray[np.float32]:
+        wide = 2 * rim * np.where(joined, np.float32(1), np.float32(OPEN_RAMP))
+        return np.where(at_border, np.float32(0), wide)
+
+    above = width(row == 0, refined[row, col + 1])
+    below = width(row == grid.rows - 1, refined[row + 2, col + 1])
+    left = width(col == 0, refined[row + 1, col])
+    right = width(col == grid.cols - 1, refined[row + 1, col + 2])
+    vertical, horizontal = ramps(inner, rim, above, below), ramps(inner, rim, left, right)
+    return vertical[:, :, None] * horizontal[:, None, :]
 
 
 def compose(
@@ -46,12 +81,13 @@ def compose(
     rim, inner = halo // OUTPUT_STRIDE, grid.size // OUTPUT_STRIDE
     height, width = coarse.shape[1:]
     side = inner + 2 * rim
-    soft = feather(grid.size, halo, coarse)[0]
-    corners = [(k // grid.cols * inner, k % grid.cols * inner) for k in patches.tolist()]
+    ids = patches.tolist()
+    soft = torch.from_numpy(feathers(ids, grid, halo)).to(coarse)
+    corners = [(k // grid.cols * inner, k % grid.cols * inner) for k in ids]
     cover = coarse.new_zeros(height + 2 * rim, width + 2 * rim)
-    for top, left in corners:
-        cover[top : top + side, left : left + side] += soft
-    # Where halos overlap the feathers add up to more than one: the mean of the patches counts.
+    for one, (top, left) in zip(soft, corners, strict=True):
+        cover[top : top + side, left : left + side] += one
+    # Where the feathers add up to more than one the mean of the patches counts.
     share = cover.clamp_min_(1.0)[rim : rim + height, rim : rim + width]
     composed = coarse.clone()
     for k, (top, left) in enumerate(corners):
@@ -60,7 +96,7 @@ def compose(
         seen = coarse[:, place[0], place[1]]
         dy, dx = y - top + rim, x - left + rim
         part = (slice(dy, dy + seen.shape[1]), slice(dx, dx + seen.shape[2]))
-        weight = refined.gate[k, :, part[0], part[1]] * (soft[part] / share[place])
+        weight = refined.gate[k, :, part[0], part[1]] * (soft[k][part] / share[place])
         change = refined.logits[k, :, part[0], part[1]] - seen
         composed[:, place[0], place[1]].addcmul_(change, weight)
     return composed

@@ -15,6 +15,7 @@ class NetworkConfig:
         channels: F, width of decoder and refinement.
         patch_size: p, side of a patch in full-resolution pixels.
         halo: Pixels around a patch that the refinement also sees.
+        patch_blocks: Blocks of the backbone that a patch passes, 9 to 11 (all end at stride 16).
         mixing_pool: Stride-16 cells along the side of a mixing token.
         mixing_layers: Patch-mixing layers; patches of the lower half by weight take only the first.
         context_pixels: The context image is the largest of `CONTEXT_SCALES` with at most so many.
@@ -24,6 +25,7 @@ class NetworkConfig:
     channels: int = 64
     patch_size: int = 128
     halo: int = 8
+    patch_blocks: int = 9
     mixing_layers: int = 2
     mixing_pool: int = 3
     context_pixels: int = 310_000
@@ -31,6 +33,8 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         if self.num_classes < 2:
             raise ValueError(f"num_classes {self.num_classes}: a network needs two or more")
+        if not 9 <= self.patch_blocks <= 11:
+            raise ValueError(f"patch_blocks {self.patch_blocks}: 9 to 11 end at stride 16")
         side = self.patch_size + 2 * self.halo
         if self.patch_size % 32 or self.halo < 0 or self.halo % 4 or side % (16 * self.mixing_pool):
             raise ValueError(

@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from pdn_ros.network.composition import compose, confidence, decode, on_cells
 from pdn_ros.network.config import NetworkConfig, PatchGrid, patch_grid
+from pdn_ros.network.pixels import Pixels, pixels_of
 from pdn_ros.network.refinement import Refined
 from pdn_ros.network.segmentation import OUTPUT_STRIDE, Segmentation
 from pdn_ros.network.selector import Selection, default_budget, select
@@ -131,9 +131,10 @@ def predict(
     height, width = image.shape[:2]
     grid = patch_grid(height, width, config, alone=options.mode == "context")
     clock = _Clock()
+    pixels = pixels_of(image, device)
     if options.mode == "dense":
-        return _dense(parts, image, grid, options, device, clock)
-    small = _to_tensor(_resized(image, grid.context_size), device)
+        return _dense(parts, pixels, grid, options, clock)
+    small = pixels.shrunk(grid.context_size)
     preprocess = clock.lap()
     context, weights_tensor = parts.run_context(small, grid.rows, grid.cols, grid.cell)
     weights = weights_tensor[0].float().cpu().numpy().copy()  # outlives the next run
@@ -153,7 +154,7 @@ def predict(
     logits = on_cells(context.logits, grid.scale, (grid.rows * cells, grid.cols * cells))
     refine_ms = 0.0
     if len(selection.patches):
-        crops = _to_tensor(gather_crops(image, grid, selection.patches, config.halo), device)
+        crops = pixels.crops(grid, selection.patches, config.halo)
         centres = patch_centres(grid, selection.patches).to(crops.device)
         refined = parts.run_refinement(crops, context, centres, grid.scale)
         refine_ms = clock.lap()
@@ -171,15 +172,14 @@ def predict(
 
 def _dense(
     parts: Parts,
-    image: NDArray[np.uint8],
+    pixels: Pixels,
     grid: PatchGrid,
     options: Options,
-    device: torch.device | str,
     clock: _Clock,
 ) -> Prediction:
     scale = options.dense_scale
     size = (max(32, round(grid.height * scale)), max(32, round(grid.width * scale)))
-    tensor = _to_tensor(image if scale == 1.0 else _resized(image, size), device)
+    tensor = pixels.whole() if scale == 1.0 else pixels.shrunk(size)
     preprocess = clock.lap()
     logits = parts.run_dense(tensor)
     dense_ms = clock.lap()
@@ -205,51 +205,6 @@ def _finish(
     sure = confidence(logits, grid.height, grid.width) if options.confidence else None
     times = Times(*laps, compose=clock.lap(), total=clock.total())
     return Prediction(mask, sure, grid, weights, selection.scores, selection.patches, times)
-
-
-def _resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Shrink by the mean over areas.
-
-    OpenCV is fast at it by whole factors alone: others are taken in two steps, the mean by the
-    largest whole factor and the rest, less than 2, linearly (a sixth of the time at 1920x1080).
-    """
-    height, width = image.shape[:2]
-    factor = min(height // size[0], width // size[1])
-    way = cv2.INTER_AREA
-    if factor > 1 and height % factor == width % factor == 0:
-        whole = (width // factor, height // factor)
-        image = np.asarray(cv2.resize(image, whole, interpolation=way), np.uint8)
-        way = cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, (size[1], size[0]), interpolation=way), np.uint8)
-
-
-def _to_tensor(images: NDArray[np.uint8], device: torch.device | str) -> Tensor:
-    """View (H, W, 3) or (K, H, W, 3) as (K, 3, H, W)."""
-    batch = images if images.ndim == 4 else images[None]
-    return torch.from_numpy(batch).to(device).permute(0, 3, 1, 2)
-
-
-def gather_crops(
-    image: NDArray[np.uint8], grid: PatchGrid, patches: NDArray[np.int32], halo: int
-) -> NDArray[np.uint8]:
-    """Cut patches with their halo; pixels beyond the image repeat its edge.
-
-    Returns:
-        (K, p + 2 * halo, p + 2 * halo, 3) uint8.
-    """
-    side = grid.size + 2 * halo
-    crops = np.empty((len(patches), side, side, 3), np.uint8)
-    for crop, patch in zip(crops, patches.tolist(), strict=True):
-        top = patch // grid.cols * grid.size - halo
-        left = patch % grid.cols * grid.size - halo
-        y0, y1 = max(top, 0), min(top + side, grid.height)
-        x0, x1 = max(left, 0), min(left + side, grid.width)
-        inner = crop[y0 - top : y1 - top, x0 - left : x1 - left]
-        inner[:] = image[y0:y1, x0:x1]
-        if inner.shape[:2] != (side, side):
-            borders = (y0 - top, top + side - y1, x0 - left, left + side - x1)
-            crop[:] = cv2.copyMakeBorder(image[y0:y1, x0:x1], *borders, cv2.BORDER_REPLICATE)
-    return crops
 
 
 def patch_centres(grid: PatchGrid, patches: NDArray[np.int32]) -> Tensor:

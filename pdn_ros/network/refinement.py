@@ -71,10 +71,11 @@ class PatchRefinement(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         channels, self.config = config.channels, config
-        self.backbone = Backbone(depth=16)
+        self.backbone = Backbone(config.patch_blocks)
         self.laterals = nn.ModuleList(nn.Conv2d(c, channels, 1) for c in PYRAMID_CHANNELS[:3])
         context = channels + config.num_classes
-        self.context = nn.ModuleList(nn.Conv2d(context, channels, 1) for _ in range(3))
+        # Strides 8 and 16: the context's own cells are no finer.
+        self.context = nn.ModuleList(nn.Conv2d(context, channels, 1) for _ in range(2))
         self.fuse = nn.ModuleList(SeparableConv(channels, channels) for _ in range(3))
         self.position = nn.Linear(4 * POSITION_BANDS, channels)
         self.mixing = nn.ModuleList(PatchMixing(channels) for _ in range(config.mixing_layers))
@@ -112,8 +113,10 @@ class PatchRefinement(nn.Module):
         x: Tensor | None = None
         for level in (2, 1, 0):
             side = pyramid[level].shape[-1]
-            seen = sample_context(coarse, centres, scale, crops.shape[-1], side)
-            y = self.laterals[level](pyramid[level]) + self.context[level](seen)
+            y = self.laterals[level](pyramid[level])
+            if level > 0:
+                seen = sample_context(coarse, centres, scale, crops.shape[-1], side)
+                y = y + self.context[level - 1](seen)
             x = y if x is None else y + upsample_to(x, y.shape)
             x = self.fuse[level](x)
             if level == 2:

@@ -33,7 +33,7 @@ class StageConfig(BaseModel):
     batch: Annotated[int, Field(gt=0)] = 8
     """Images of a step, over all processes."""
     crop: tuple[int, int] = (352, 480)
-    """Height and width of the training crops, pixels."""
+    """Most height and width of a training window, pixels; smaller images are taken whole."""
     lr: Positive = 1.5e-3
     """Peak learning rate of new layers."""
     backbone_lr: Positive = 2.5e-4
@@ -43,6 +43,9 @@ class StageConfig(BaseModel):
     """Decay of the averaged weights that the next stage and the result take."""
     selection: Literal["oracle", "straight_through", "perturbed"] = "oracle"
     """How the patches of a step are picked (objective `patches`)."""
+    oracle: Literal["labels", "gain"] = "labels"
+    """What makes a patch worth refining: coarse errors, boundaries and thin things in the labels,
+    or what refining it mends, measured by refining every patch (objective `driver`)."""
     random_share: Annotated[float, Field(ge=0, le=1)] = 0.25
     """Share of the picked patches that are drawn at random, so that every kind is seen."""
     sparsity: Annotated[float, Field(ge=0)] = 0.0

@@ -16,6 +16,7 @@ from torch import Tensor
 from pdn_ros.classes import VOID, ClassSet
 from pdn_ros.datasets import LabelledImages, Sample, open_dataset
 from pdn_ros.errors import InputError
+from pdn_ros.network.segmentation import OUTPUT_STRIDE
 from pdn_ros.training.config import DataConfig
 
 Pairs = tuple[tuple[int, int], ...]
@@ -48,20 +49,27 @@ class Mixture:
         self._cache: dict[tuple[int, int], Sample | None] = {}
 
     def batch(self, rng: np.random.Generator, size: int, crop: tuple[int, int]) -> Batch:
-        """Draw `size` augmented crops (height, width)."""
-        images: list[Tensor] = []
-        labels: list[Tensor] = []
+        """Draw `size` augmented windows of at most `crop` (height, width).
+
+        Smaller ones are padded, with grey and void, to the largest of the batch.
+        """
+        windows: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
         hidden: list[Pairs] = []
-        while len(images) < size:
+        while len(windows) < size:
             which = int(rng.choice(len(self._sets), p=self._shares))
             sample = self._sample(which, int(rng.integers(len(self._sets[which]))))
             if sample is None:
                 continue
-            image, label = augment(rng, sample, crop, self._configs[which].scales)
-            images.append(torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))))
-            labels.append(torch.from_numpy(label.astype(np.int64)))
+            windows.append(augment(rng, sample, crop, self._configs[which].scales))
             hidden.append(self._pairs[which])
-        return Batch(torch.stack(images), torch.stack(labels), tuple(hidden))
+        height, width = (max(label.shape[axis] for _, label in windows) for axis in (0, 1))
+        images = np.full((size, height, width, 3), 128, np.uint8)
+        labels = np.full((size, height, width), VOID, np.int64)
+        for i, (image, label) in enumerate(windows):
+            images[i, : image.shape[0], : image.shape[1]] = image
+            labels[i, : label.shape[0], : label.shape[1]] = label
+        tensor = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+        return Batch(tensor, torch.from_numpy(labels), tuple(hidden))
 
     def frequencies(self, num_classes: int, samples: int = 200) -> NDArray[np.float64]:
         """Share of each class among the labelled pixels of evenly picked images, (C,)."""
@@ -95,10 +103,10 @@ def _hidden_pairs(images: LabelledImages, classes: ClassSet) -> Pairs:
 def augment(
     rng: np.random.Generator, sample: Sample, crop: tuple[int, int], scales: tuple[float, float]
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Cut a randomly scaled, shifted, mirrored and recoloured window.
+    """Cut a randomly scaled, shifted, mirrored and recoloured window of at most `crop`.
 
     Returns:
-        Image (H, W, 3) uint8 BGR and label (H, W) uint8; outside the image grey and void.
+        Image (H, W, 3) uint8 BGR and label (H, W) uint8, H and W in whole output cells.
     """
     height, width = crop
     scale = float(np.exp(rng.uniform(*np.log(scales))))
@@ -110,17 +118,16 @@ def augment(
     window_h, window_w = min(rows, round(height / scale)), min(cols, round(width / scale))
     top, left = _corner(rng, label, window_h, window_w)
     window = np.s_[top : top + window_h, left : left + window_w]
-    out_h, out_w = min(height, round(window_h * scale)), min(width, round(window_w * scale))
-    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    image = np.full((height, width, 3), 128, np.uint8)
-    image[:out_h, :out_w] = cv2.resize(sample.image[window], (out_w, out_h), interpolation=shrink)
-    ids = np.full((height, width), VOID, np.uint8)
-    ids[:out_h, :out_w] = cv2.resize(
-        label[window], (out_w, out_h), interpolation=cv2.INTER_NEAREST_EXACT
+    size = tuple(
+        max(round(min(most, n * scale)) // OUTPUT_STRIDE, 1) * OUTPUT_STRIDE
+        for most, n in ((width, window_w), (height, window_h))
     )
+    shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    image = cv2.resize(sample.image[window], size, interpolation=shrink)
+    ids = cv2.resize(label[window], size, interpolation=cv2.INTER_NEAREST_EXACT)
     if rng.random() < 0.5:
         image, ids = image[:, ::-1], ids[:, ::-1]
-    return _recolour(rng, image), ids
+    return _recolour(rng, image), np.asarray(ids, np.uint8)
 
 
 def _corner(

@@ -97,7 +97,8 @@ def _train(stage: Stage, config: TrainingConfig, classes: ClassSet, record: Reco
             with stage.averaged():
                 objective = stage.config.objective
                 found = score(stage.net, objective, config.validation, classes, stage.fabric)
-                if stage.fabric.is_global_zero and found > progress.best:
+                # Where nothing is validated the last weights are the best.
+                if stage.fabric.is_global_zero and found >= progress.best:
                     with atomic(record.folder / "best.safetensors") as part:
                         stage.net.save(part, training=_text(config))
             progress.best = max(found, progress.best)

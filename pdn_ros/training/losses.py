@@ -56,14 +56,15 @@ def selection_loss(weights: Tensor) -> Tensor:
     return weights.abs().sum((1, 2)).mean()
 
 
-def mask_loss(weights: Tensor, oracle: Tensor) -> Tensor:
+def mask_loss(weights: Tensor, oracle: Tensor, stakes: Tensor | None = None) -> Tensor:
     """Binary cross-entropy of the driver's weights against the oracle's mask.
 
     Args:
         weights: (B, rows, cols) in [0, 1].
         oracle: (B, rows, cols), 1 where precision pays.
+        stakes: (B, rows, cols), what a wrong decision costs; None: the same everywhere.
     """
-    return functional.binary_cross_entropy(weights, oracle)
+    return functional.binary_cross_entropy(weights, oracle, stakes)
 
 
 def distillation_loss(logits: Tensor, teacher: Tensor, where: Tensor) -> Tensor:

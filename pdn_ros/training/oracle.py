@@ -31,6 +31,28 @@ def worth(labels: Tensor, coarse: Tensor, valued: Sequence[int]) -> Tensor:
     return wrong * (COARSE_ERROR + thin.float()) + boundary * BOUNDARY + (thin & valid) * THIN
 
 
+def gain(
+    labels: Tensor, coarse: Tensor, refined: Tensor, class_weights: Tensor, valued: Sequence[int]
+) -> Tensor:
+    """What refinement changes at each pixel: positive where it mends, negative where it errs.
+
+    Args:
+        labels: (B, H, W) int64, 255 void.
+        coarse: (B, H, W) the coarse mask.
+        refined: (B, H, W) the mask with every patch refined.
+        class_weights: (C,) what a pixel of each class counts.
+        valued: Ids of the classes that count double.
+
+    Returns:
+        (B, H, W) float; 0 on void.
+    """
+    valid = labels != VOID
+    price = class_weights.clone()
+    price[list(valued)] *= 2
+    change = (refined == labels).float() - (coarse == labels).float()
+    return change * price[labels.where(valid, torch.zeros_like(labels))] * valid
+
+
 def oracle_mask(value: Tensor, share: float) -> Tensor:
     """Mark the most valuable patches.
 
@@ -44,3 +66,19 @@ def oracle_mask(value: Tensor, share: float) -> Tensor:
     count = max(1, round(share * value[0].numel()))
     least = value.flatten(1).topk(count, dim=1).values[:, -1]
     return ((value >= least[:, None, None]) & (value > 0)).float()
+
+
+def stakes(value: Tensor, share: float) -> Tensor:
+    """What it costs to decide wrongly about a patch: how far it is from the last one marked.
+
+    Args:
+        value: (B, rows, cols).
+        share: As in `oracle_mask`.
+
+    Returns:
+        (B, rows, cols), mean 1 over an image's patches and at least a tenth of it.
+    """
+    count = max(1, round(share * value[0].numel()))
+    least = value.flatten(1).topk(count, dim=1).values[:, -1].clamp_min(0)
+    away = (value - least[:, None, None]).abs()
+    return 0.1 + 0.9 * away / away.mean((1, 2), keepdim=True).clamp_min(1e-9)

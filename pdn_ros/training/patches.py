@@ -1,5 +1,7 @@
 """Objectives of the patch stages: the driver alone, and all parts with selected patches."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -8,58 +10,95 @@ from torch.nn import functional
 from pdn_ros.classes import VOID, ClassSet, Role
 from pdn_ros.network.composition import compose, on_cells
 from pdn_ros.network.config import CONTEXT_SCALES, PatchGrid
+from pdn_ros.network.pixels import DevicePixels
 from pdn_ros.network.predict import patch_centres
 from pdn_ros.network.segmentation import OUTPUT_STRIDE, Segmentation, upsample_to
 from pdn_ros.network.selector import BUDGET_SHARE
-from pdn_ros.training.data import Batch
+from pdn_ros.training.data import Batch, Pairs
 from pdn_ros.training.losses import distillation_loss, mask_loss, selection_loss, task_loss
 from pdn_ros.training.objectives import Objective, halve
-from pdn_ros.training.oracle import oracle_mask, worth
+from pdn_ros.training.oracle import gain, oracle_mask, stakes, worth
 
 NOISE = 0.05
 """Scale of the noise that perturbs the scores (Cordonnier et al., CVPR 2021)."""
+SCALE_SHARES = (0.6, 0.3, 0.1)
+"""How often each of `CONTEXT_SCALES` is met: the smallest is for images beyond 4 MP alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What context and driver say of a batch.
+
+    Attributes:
+        grid: The patch grid.
+        context: Coarse logits and features.
+        coarse: (B, C, h, w) coarse logits on the stride-4 cells of the padded image.
+        mask: (B, H, W) the coarse mask.
+        weights: (B, rows, cols) the driver's weights.
+    """
+
+    grid: PatchGrid
+    context: Segmentation
+    coarse: Tensor
+    mask: Tensor
+    weights: Tensor
 
 
 class PatchObjective(Objective):
-    """What both stages share: the frozen context, the driver's weights, the oracle."""
+    """What both stages share: the frozen context, the driver's weights, refined patches."""
 
-    def _see(self, batch: Batch, seed: int) -> tuple[PatchGrid, Segmentation, Tensor, Tensor]:
-        """Run context and driver at a random context scale.
-
-        Returns:
-            Grid, context output, weights (B, rows, cols), value of each patch (B, rows, cols).
-        """
+    def _see(self, batch: Batch, seed: int) -> Seen:
+        """Run context and driver at a random context scale."""
         height, width = batch.labels.shape[1:]
-        size = self.net.config.patch_size
-        scale = float(np.random.default_rng(seed).choice(CONTEXT_SCALES))
-        grid = PatchGrid(height, width, size, scale)
+        scale = float(np.random.default_rng(seed).choice(CONTEXT_SCALES, p=SCALE_SHARES))
+        grid = PatchGrid(height, width, self.net.config.patch_size, scale)
+        cells = grid.size // OUTPUT_STRIDE
         small = functional.interpolate(batch.images.float(), size=grid.context_size, mode="area")
         with torch.no_grad():
             context = self.net.context(self.net.normalise(small.round()))
             coarse = torch.stack(
                 [
-                    on_cells(one[None], scale, (height // OUTPUT_STRIDE, width // OUTPUT_STRIDE))
+                    on_cells(one[None], scale, (grid.rows * cells, grid.cols * cells))
                     for one in context.logits
                 ]
             )
-            mask = upsample_to(coarse, batch.labels.shape).argmax(1)
-            value = worth(batch.labels, mask, self._valued())
+            mask = _mask(coarse, batch)
         weights = self.net.driver(context, grid.rows, grid.cols, grid.cell)
-        return grid, context, weights, functional.avg_pool2d(value[:, None], size)[:, 0]
+        return Seen(grid, context, coarse, mask, weights)
 
     def _valued(self) -> tuple[int, ...]:
         classes = ClassSet.model_validate_json(self.net.classes)
         return tuple({*classes.thin, *classes.with_role(Role.DYNAMIC)})
 
-    def _gate_loss(self, weights: Tensor, value: Tensor) -> Tensor:
-        loss = mask_loss(weights, oracle_mask(value, BUDGET_SHARE))
+    def _worth(self, batch: Batch, seen: Seen) -> Tensor:
+        """Return what the labels say of each patch, (B, rows, cols)."""
+        return per_patch(worth(batch.labels, seen.mask, self._valued()), seen.grid)
+
+    def _gate_loss(self, weights: Tensor, value: Tensor, cost: Tensor | None = None) -> Tensor:
+        loss = mask_loss(weights, oracle_mask(value, BUDGET_SHARE), cost)
         if self.stage.sparsity:
             loss = loss + self.stage.sparsity * selection_loss(weights)
         return loss
 
+    def _refine(self, batch: Batch, seen: Seen, i: int, picked: Tensor) -> Tensor:
+        """Return the composed logits of image i on the cells of the padded image, (C, h, w)."""
+        grid, config = seen.grid, self.net.config
+        image, ids = batch.images[i], picked.cpu().numpy().astype(np.int32)
+        pixels = DevicePixels(image.permute(1, 2, 0), image.device)
+        crops = pixels.crops(grid, ids, config.halo)
+        centres = patch_centres(grid, ids).to(image.device)
+        one = Segmentation(seen.context.logits[i : i + 1], seen.context.features[i : i + 1])
+        refined = self.net.run_refinement(crops, one, centres, grid.scale)
+        if self.stage.selection != "oracle":
+            # The argmax lets no gradient through. Its value is 1 for a picked patch; the gradient
+            # is the weight's (Bengio et al. 2013), so a patch that helps gets a higher weight.
+            w = seen.weights[i].flatten()[picked][:, None, None, None]
+            refined = replace(refined, gate=refined.gate * (w + (1 - w).detach()))
+        return compose(seen.coarse[i], refined, picked, grid, config.halo)
+
 
 class Driver(PatchObjective):
-    """Stage (i): everything is frozen but the driver, which learns the oracle's mask."""
+    """Everything is frozen but the driver, which learns the oracle's mask."""
 
     def trained(self) -> nn.Module:
         """Return the driver."""
@@ -67,12 +106,26 @@ class Driver(PatchObjective):
 
     def forward(self, batch: Batch, seed: int) -> Tensor:
         """Return the mask loss."""
-        _, _, weights, value = self._see(batch, seed)
-        return self._gate_loss(weights, value)
+        seen = self._see(batch, seed)
+        if self.stage.oracle == "labels":
+            return self._gate_loss(seen.weights, self._worth(batch, seen))
+        value = self._gain(batch, seen)
+        return self._gate_loss(seen.weights, value, stakes(value, BUDGET_SHARE))
+
+    @torch.no_grad()
+    def _gain(self, batch: Batch, seen: Seen) -> Tensor:
+        """Return what refining each patch changes, (B, rows, cols)."""
+        best_first = seen.weights.flatten(1).argsort(dim=1, descending=True)
+        composed = torch.stack(
+            [self._refine(batch, seen, i, order) for i, order in enumerate(best_first)]
+        )
+        mask = _mask(composed, batch)
+        change = gain(batch.labels, seen.mask, mask, self.class_weights, self._valued())
+        return per_patch(change, seen.grid)
 
 
 class Patches(PatchObjective):
-    """Stages (ii) and (iii): refinement and driver, patches picked by oracle or driver."""
+    """Refinement and driver together, patches picked by oracle or driver."""
 
     def trained(self) -> nn.Module:
         """Return refinement and driver."""
@@ -80,28 +133,25 @@ class Patches(PatchObjective):
 
     def forward(self, batch: Batch, seed: int) -> Tensor:
         """Return task loss on the selected patches and mask loss of the driver."""
-        grid, context, weights, value = self._see(batch, seed)
-        labels = halve(batch.labels, seed)
+        seen = self._see(batch, seed)
+        value = self._worth(batch, seen)
+        height, width = (n // OUTPUT_STRIDE for n in batch.labels.shape[1:])
         logits, inside = [], []
-        for i in range(len(labels)):
-            picked = self._pick(weights[i], value[i], seed * len(labels) + i)
-            one = Segmentation(context.logits[i : i + 1], context.features[i : i + 1])
-            composed = self._refine(batch.images[i], one, grid, weights[i].flatten(), picked)
-            logits.append(composed)
-            chosen = torch.zeros(grid.count, device=labels.device)
-            chosen[picked] = 1
-            inside.append(chosen.reshape(1, 1, grid.rows, grid.cols))
-        selected = functional.interpolate(torch.cat(inside), size=labels.shape[1:])[:, 0] > 0
-        labels = labels.where(selected, torch.full_like(labels, VOID))
-        full = upsample_to(torch.stack(logits), labels.shape)
+        for i in range(len(batch.labels)):
+            picked = self._pick(seen.weights[i], value[i], seed * len(batch.labels) + i)
+            logits.append(self._refine(batch, seen, i, picked)[:, :height, :width])
+            inside.append(_cells_of(picked, seen.grid)[:height, :width])
+        cells, selected = torch.stack(logits), torch.stack(inside)
+        labels = halve(batch.labels, seed)
+        here = selected.repeat_interleave(2, 1).repeat_interleave(2, 2)
+        labels = labels.where(here, torch.full_like(labels, VOID))
+        full = upsample_to(cells, labels.shape)
         loss = task_loss(full, labels, self.class_weights, batch.hidden)
         if self.stage.distillation:
             with torch.no_grad():
                 teacher = self.net.run_dense(batch.images)
-            cells = torch.stack(logits)
-            seen = functional.interpolate(torch.cat(inside), size=cells.shape[2:])[:, 0] > 0
-            loss = loss + self.stage.distillation * distillation_loss(cells, teacher, seen)
-        return loss + self._gate_loss(weights, value)
+            loss = loss + self.stage.distillation * distillation_loss(cells, teacher, selected)
+        return loss + self._gate_loss(seen.weights, value)
 
     def _pick(self, weights: Tensor, value: Tensor, seed: int) -> Tensor:
         """Pick K patches, best first: some at random, the others by oracle or driver."""
@@ -116,27 +166,32 @@ class Patches(PatchObjective):
         best = score.topk(count).indices
         return best[weights.detach().flatten()[best].argsort(descending=True)]
 
-    def _refine(
-        self, image: Tensor, context: Segmentation, grid: PatchGrid, weights: Tensor, picked: Tensor
-    ) -> Tensor:
-        """Return the composed logits of one image, (C, H/4, W/4)."""
-        config = self.net.config
-        halo, side = config.halo, config.patch_size + 2 * config.halo
-        padded = functional.pad(image[None].float(), (halo,) * 4, mode="replicate")[0]
-        ids = picked.cpu().numpy().astype(np.int32)
-        crops = torch.stack(
-            [
-                padded[:, y : y + side, x : x + side]
-                for y, x in ((i // grid.cols * grid.size, i % grid.cols * grid.size) for i in ids)
-            ]
-        )
-        centres = patch_centres(grid, ids).to(image.device)
-        refined = self.net.run_refinement(crops, context, centres, grid.scale)
-        if self.stage.selection != "oracle":
-            # The argmax lets no gradient through. Its value is 1 for a picked patch; the gradient
-            # is the weight's (Bengio et al. 2013), so a patch that helps gets a higher weight.
-            w = weights[picked][:, None, None, None]
-            refined = type(refined)(refined.logits, refined.gate * (w + (1 - w).detach()))
-        cells = grid.size // OUTPUT_STRIDE
-        coarse = on_cells(context.logits, grid.scale, (grid.rows * cells, grid.cols * cells))
-        return compose(coarse, refined, picked, grid, halo)
+
+def per_patch(x: Tensor, grid: PatchGrid) -> Tensor:
+    """Mean of (B, H, W) over each patch, (B, rows, cols); beyond the image lie zeros."""
+    right, bottom = grid.cols * grid.size - grid.width, grid.rows * grid.size - grid.height
+    return functional.avg_pool2d(functional.pad(x[:, None], (0, right, 0, bottom)), grid.size)[:, 0]
+
+
+def _cells_of(picked: Tensor, grid: PatchGrid) -> Tensor:
+    """Mark the stride-4 cells of the picked patches, (rows * p / 4, cols * p / 4) bool."""
+    chosen = torch.zeros(grid.count, dtype=torch.bool, device=picked.device)
+    chosen[picked] = True
+    cells = grid.size // OUTPUT_STRIDE
+    chosen = chosen.reshape(grid.rows, grid.cols)
+    return chosen.repeat_interleave(cells, 0).repeat_interleave(cells, 1)
+
+
+def _mask(logits: Tensor, batch: Batch) -> Tensor:
+    """Return the mask of logits on the padded image's cells, (B, H, W), in the labels' terms."""
+    height, width = batch.labels.shape[1:]
+    inside = logits[..., : height // OUTPUT_STRIDE, : width // OUTPUT_STRIDE]
+    mask = upsample_to(inside, (height, width)).argmax(1)
+    return torch.stack([_merged(one, pairs) for one, pairs in zip(mask, batch.hidden, strict=True)])
+
+
+def _merged(mask: Tensor, hidden: Pairs) -> Tensor:
+    """Call a class that the data set hides by the one that it is labelled as."""
+    for h, g in hidden:
+        mask = mask.where(mask != h, g)
+    return mask

@@ -31,10 +31,10 @@ def test_folded_weights_equal_convolution_and_batch_normalisation() -> None:
     torch.testing.assert_close(mine, x, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("depth", [16, 32])
-def test_pyramid_has_the_documented_strides_and_channels(depth: int) -> None:
+@pytest.mark.parametrize(("depth", "deepest"), [(9, 16), (11, 16), (16, 32)])
+def test_pyramid_has_the_documented_strides_and_channels(depth: int, deepest: int) -> None:
     pyramid = Backbone(depth)(torch.zeros(1, 3, 96, 160))
-    strides = [s for s in (4, 8, 16, 32) if s <= depth]
+    strides = [s for s in (4, 8, 16, 32) if s <= deepest]
     assert [p.shape for p in pyramid] == [
         (1, c, 96 // s, 160 // s) for c, s in zip(PYRAMID_CHANNELS, strides, strict=False)
     ]

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pdn_ros.network.composition import compose, confidence, decode, on_cells
+from pdn_ros.network.composition import compose, confidence, decode, feathers, on_cells
 from pdn_ros.network.config import PatchGrid
 from pdn_ros.network.refinement import Refined
 
@@ -42,7 +42,7 @@ def test_open_gates_replace_patches_and_shut_gates_leave_them() -> None:
     gate = torch.stack([torch.ones(1, 36, 36), torch.zeros(1, 36, 36)])
     found = compose(coarse, Refined(logits, gate), torch.tensor([1, 5]), GRID, 8)
     # Patch 1, columns 128..255 of the image; at its corner the halo of patch 5 has a say.
-    assert found[:, 2:30, 34:60].min() == 1
+    assert found[:, :26, 38:58].min() == 1
     assert found[:, 34:, :].max() == 0  # patch 5 and all beyond patch 1's halo
 
 
@@ -56,11 +56,22 @@ def test_neighbours_blend_without_a_seam() -> None:
         8,
     )[0]
     row = found[16]
-    assert row[2] == 1 and row[61] == 2
-    assert row[64] == pytest.approx(2 * 0.375)  # the ramp crosses the border at a half
-    step = row[2:62].diff()
+    assert row[0] == 1 and row[57] == 2  # no ramp at the image's border
+    step = row[2:57].diff()
     assert step.min() >= 0 and step.max() <= 0.5  # rises from 1 to 2 through the overlap
-    assert row[66:].max() == 0  # beyond the second patch's halo
+    # Towards the coarse side the ramp is 8 cells wide, from the halo's rim at cell 66 inwards.
+    torch.testing.assert_close(row[58:66], 2 * (torch.arange(8, 0, -1) - 0.5) / 8)
+    assert row[66:].max() == 0
+
+
+def test_feathers_of_refined_neighbours_add_up_to_one() -> None:
+    grid = PatchGrid(height=128 * 3, width=128 * 3, size=128, scale=0.5)
+    every = feathers(list(range(9)), grid, 8)
+    total = np.zeros((3 * 32 + 4, 3 * 32 + 4), np.float32)
+    for k, one in enumerate(every):
+        y, x = k // 3 * 32, k % 3 * 32
+        total[y : y + 36, x : x + 36] += one
+    np.testing.assert_allclose(total[2:-2, 2:-2], 1, atol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.375, 0.25])

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from pdn_ros.network import NetworkConfig, PatchDriveNet, patch_grid
-from pdn_ros.network.predict import gather_crops
 from pdn_ros.network.refinement import sample_context
 
 
@@ -66,15 +65,6 @@ def test_bad_images_are_refused_in_one_line(net, image) -> None:
     with pytest.raises(ValueError, match="image of") as caught:
         net.predict(image)
     assert "\n" not in str(caught.value)
-
-
-def test_crops_repeat_the_edge_beyond_the_image() -> None:
-    image = noise(100, 200)
-    grid = patch_grid(100, 200, NetworkConfig(2))
-    crops = gather_crops(image, grid, np.array([0, 1], np.int32), halo=8)
-    padded = np.pad(image, ((8, 128 + 8 - 100), (8, 256 + 8 - 200), (0, 0)), mode="edge")
-    np.testing.assert_array_equal(crops[0], padded[:144, :144])
-    np.testing.assert_array_equal(crops[1], padded[:144, 128:272])
 
 
 def test_context_is_sampled_where_the_crop_looks() -> None:

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from pdn_ros.training.losses import distillation_loss, mask_loss, selection_loss, task_loss
-from pdn_ros.training.oracle import oracle_mask, worth
+from pdn_ros.training.oracle import gain, oracle_mask, stakes, worth
 
 ONES = torch.ones(3)
 
@@ -66,6 +66,19 @@ def test_oracle_marks_the_best_share_and_nothing_worthless() -> None:
         [[0, 1], [0, 1]],
         [[0, 0], [0, 1]],
     ]
+
+
+def test_gain_is_what_refinement_mends_less_what_it_breaks() -> None:
+    labels = torch.tensor([[[0, 1, 2, 255]]])
+    coarse, refined = torch.tensor([[[0, 0, 0, 0]]]), torch.tensor([[[1, 1, 2, 255]]])
+    found = gain(labels, coarse, refined, torch.tensor([0.5, 1.0, 1.5]), valued=(2,))
+    assert found.tolist() == [[[-0.5, 1.0, 3.0, 0.0]]]
+
+
+def test_stakes_grow_with_the_distance_from_the_last_patch_marked() -> None:
+    # Two of four are marked, the last of them worth 2: distances 3, 0, 1, 4 with a mean of 2.
+    found = stakes(torch.tensor([[[5.0, 2.0], [1.0, -2.0]]]), 0.5)
+    torch.testing.assert_close(found, 0.1 + 0.45 * torch.tensor([[[3.0, 0.0], [1.0, 4.0]]]))
 
 
 def test_distillation_is_the_divergence_where_it_counts() -> None:

@@ -61,6 +61,7 @@ def configuration(data: Path, folder: Path, name: str) -> Path:
             {"name": "context", "objective": "context", "steps": 3, **common},
             {"name": "driver", "objective": "driver", "steps": 1, **common},
             {"name": "patches", "objective": "patches", "steps": 3, **common},
+            {"name": "gain", "objective": "driver", "oracle": "gain", "steps": 1, **common},
             {
                 "name": "learned",
                 "objective": "patches",
@@ -118,3 +119,22 @@ def test_what_cannot_run_is_refused_in_one_line(data: Path, tmp_path: Path) -> N
     bad.write_text(config.read_text().replace("steps: 3", "steps: 0"))
     with pytest.raises(InputError, match=r"stages\.0\.steps"):
         run(bad, runs=tmp_path)
+
+
+def test_without_validation_the_last_weights_are_kept(data: Path, tmp_path: Path) -> None:
+    sets = [{"spec": f"folder:{data}"}]
+    stage = {"name": "context", "objective": "context", "data": sets, "batch": 2}
+    config = {
+        "name": "blind",
+        "accelerator": "cpu",
+        "validate_every": 1,
+        "stages": [{**stage, "steps": 2, "crop": [64, 64]}],
+    }
+    path = tmp_path / "blind.yaml"
+    path.write_text(yaml.safe_dump(config))
+    folder = run(path, runs=tmp_path)
+    kept = PatchDriveNet.load(folder / "best.safetensors").context.state_dict()
+    state = torch.load(folder / "last.ckpt", weights_only=True)
+    for key, value in state["average"].items():
+        torch.testing.assert_close(kept[key], value, rtol=1e-3, atol=1e-3)
+        assert not torch.equal(value, state["net"][f"context.{key}"])

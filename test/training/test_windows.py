@@ -1,9 +1,15 @@
 """Training windows meet rare classes."""
 
-import numpy as np
+from pathlib import Path
 
+import cv2
+import numpy as np
+import yaml
+
+from pdn_ros.classes import load_classes
 from pdn_ros.datasets import Sample
-from pdn_ros.training.data import augment
+from pdn_ros.training.config import DataConfig
+from pdn_ros.training.data import Mixture, augment
 
 
 def test_a_rare_class_is_met_in_more_than_a_third_of_the_windows() -> None:
@@ -25,3 +31,27 @@ def test_a_window_of_an_image_without_labels_is_void() -> None:
     image = np.zeros((64, 64, 3), np.uint8)
     rng = np.random.default_rng(0)
     assert (augment(rng, Sample("a", image, void), (32, 32), (0.5, 1.5))[1] == 255).all()
+
+
+def test_an_image_smaller_than_the_window_is_taken_whole_and_in_whole_cells() -> None:
+    label = np.full((37, 66), 3, np.uint8)
+    image = np.full((37, 66, 3), 200, np.uint8)
+    found = augment(np.random.default_rng(0), Sample("a", image, label), (64, 128), (1.0, 1.0))
+    assert found[0].shape == (36, 64, 3)
+    assert found[1].shape == (36, 64) and (found[1] == 3).all()
+
+
+def test_a_batch_is_padded_with_void_to_its_largest_window(tmp_path: Path) -> None:
+    classes = load_classes("street")
+    (tmp_path / "dataset.yaml").write_text(
+        yaml.safe_dump({"classes": list(classes.names), "hidden": {}})
+    )
+    for kind in ("images", "labels"):
+        (tmp_path / "train" / kind).mkdir(parents=True)
+    for name, (height, width) in {"a": (32, 48), "b": (48, 32)}.items():
+        cv2.imwrite(str(tmp_path / f"train/images/{name}.png"), np.zeros((height, width, 3)))
+        cv2.imwrite(str(tmp_path / f"train/labels/{name}.png"), np.full((height, width), 3))
+    mixture = Mixture([DataConfig(spec=f"folder:{tmp_path}", scales=(1.0, 1.0))], classes)
+    batch = mixture.batch(np.random.default_rng(1), 8, (128, 128))
+    assert batch.images.shape == (8, 3, 48, 48) and batch.labels.shape == (8, 48, 48)
+    assert {int((one == 3).sum()) for one in batch.labels} == {32 * 48}
