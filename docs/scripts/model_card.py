@@ -1,7 +1,7 @@
-"""Validate the shipped weights and write the figures into docs/model-card.md.
+"""Validate the shipped weights and write the figures into docs/model-card.md and README.md.
 
 python docs/scripts/model_card.py validate [--sets NAME...]   pdn validate on every set, to results/
-python docs/scripts/model_card.py write                       the card's tables, from results/
+python docs/scripts/model_card.py write                       the tables, from results/
 """
 
 import argparse
@@ -148,6 +148,7 @@ def write_card() -> None:
     blocks = {"about": about, "figures": figures, "requirements": requirements, "classes": classes}
     for name, make in blocks.items():
         replace_block(CARD, name, make(records))
+    replace_block(ROOT / "README.md", "figures", figures(records))
     small = read("validate-camvid_480x360")
     if small:
         score = number(small["modes"]["context"]["miou_11"], 100)

@@ -76,7 +76,8 @@ def draw(axes: Axes) -> None:
     box(axes, (4.2, 1.0), (2.9, 0.8), "Crops",
         f"{chosen} x {side} x {side} x 3, halo {config.halo}", PLAIN)  # fmt: skip
     box(axes, (8.6, 1.0), (4.3, 1.75), "Patch Refinement Module",
-        f"{config.patch_blocks} blocks of the backbone, own weights\ncontext sampled at the crops' place,\n"
+        f"{config.patch_blocks} blocks of the backbone, own weights\n"
+        "context sampled at the crops' place,\n"
         "added at strides 16 and 8\n"
         f"{config.mixing_layers} Patch-Mixing Layers: attention over K x {tokens} tokens\n"
         "upper half by weight: every layer", PATCHES)  # fmt: skip

@@ -16,7 +16,8 @@ def benchmark(
         str,
         typer.Option(
             metavar="SUITE,...",
-            help="network, segformer, node, live, memory, start; all that can run here by default.",
+            help="network, segformer, deadline, node, live, memory, start; all that can run here "
+            "by default.",
         ),
     ] = "",
     frames: Annotated[int, typer.Option(min=1, help="Frames of a timing, after warm-up.")] = 200,

@@ -1,6 +1,7 @@
 """The pipeline: a `Frame` in, a `Result` out, whoever asks (node, command line, evaluation)."""
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pdn_ros.classes import ClassSet, load_classes
 from pdn_ros.errors import InputError
 from pdn_ros.inference.backends import load_parts
+from pdn_ros.inference.backends.compiled import one_thread
 from pdn_ros.inference.deadline import Deadline, bucket
 from pdn_ros.inference.frame import Frame, Result
 from pdn_ros.network import Options, Parts, PatchDriveNet, Prediction, patch_grid, predict
@@ -113,7 +115,8 @@ class Pipeline:
         try:
             count = patch_grid(height, width, self.network).count
             budget, reason = self._budget(count)
-            done, budget, reason = self._predict(frame, count, budget, reason, confidence)
+            with self._threads():
+                done, budget, reason = self._predict(frame, count, budget, reason, confidence)
         except ValueError as error:
             raise InputError(str(error)) from error
         self._deadline.observe(done.times.total, done.times.refine, len(done.selected))
@@ -130,6 +133,15 @@ class Pipeline:
             budget_reason=reason,
             times=done.times,
         )
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """Keep what torch does beside a compiling backend on one thread, under a deadline.
+
+        Its threads spin until the last is done: where other processes want the cores, composition
+        then takes many times as long now and then. Without other load it is a little slower.
+        """
+        compiled = self.backend != "torch"
+        return one_thread() if compiled and self.config.deadline_ms else nullcontext()
 
     def _budget(self, count: int) -> tuple[int, str]:
         """Return K for the next frame of N = `count` patches and the reason for it."""

@@ -1,5 +1,8 @@
 import json
 import logging
+import os
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +11,15 @@ import torch
 from pdn_ros.errors import InputError
 from pdn_ros.inference import Frame, Pipeline, PipelineConfig
 from pdn_ros.inference.backends import available, compiled_parts, load_parts, pick
-from pdn_ros.inference.backends.store import Manifest, Store, fingerprint, manifest_for
+from pdn_ros.inference.backends.store import (
+    CACHES,
+    GRACE_S,
+    Manifest,
+    Store,
+    cache_folder,
+    fingerprint,
+    manifest_for,
+)
 from pdn_ros.inference.export import export
 from pdn_ros.network import Options, PatchDriveNet, predict
 
@@ -125,6 +136,71 @@ def test_a_model_that_computes_something_else_is_refused(net, tmp_path) -> None:
     np.savez(probe, **changed)
     with pytest.raises(InputError, match="away from torch's"):
         run(at(tmp_path, net, "openvino", strict=True), net, image, "context")
+
+
+def cached(weights: str, hours: float) -> Store:
+    """A model in the cache, last used so many hours ago."""
+    manifest = Manifest(
+        format=1, backend="b", backend_version="1", package_version="1", weights=weights
+    )
+    store = Store(manifest, (cache_folder(manifest),))
+    store.add("model", lambda folder: (folder / "weights").write_bytes(b"0"))
+    used = time.time() - hours * GRACE_S
+    os.utime(store.folders[-1], (used, used))
+    return store
+
+
+def test_the_caches_used_last_stay() -> None:
+    stores = {hours: cached(f"{hours} h", hours) for hours in range(9, 1, -1)}
+    folders = {hours: store.folders[-1] for hours, store in stores.items()}
+    assert [hours for hours, folder in folders.items() if folder.exists()] == [5, 4, 3, 2]
+    other = folders[2].with_name("c-0123456789abcdef")  # of another backend
+    other.mkdir()
+    os.utime(other, (0, 0))
+    assert stores[5].find("model") is not None  # used, so that it is the youngest now
+    own = cached("own", 99)
+    kept = [hours for hours, folder in folders.items() if folder.exists()]
+    assert kept == [5, 3, 2]
+    # It is the oldest of all, and another model of it comes in: the own folder stays.
+    own.add("another", lambda folder: None)
+    os.utime(own.folders[-1], (0, 0))
+    own._prune()
+    assert own.find("model") is not None
+    assert sorted(path.name for path in other.parent.iterdir()) == sorted(
+        [other.name, own.folders[-1].name, *(folders[hours].name for hours in kept)]
+    )
+    assert len(kept) + 1 == CACHES
+
+
+def test_caches_that_were_just_used_and_exports_stay(tmp_path) -> None:
+    recent = [cached(str(i), 0.5).folders[-1] for i in range(CACHES + 2)]
+    assert all(folder.exists() for folder in recent)
+    manifest = cached("mine", 0).manifest
+    exports = [tmp_path / f"b-{i}" for i in range(CACHES + 2)]
+    for folder in exports:
+        Store(manifest, (folder,)).add("model", lambda part: None)
+        os.utime(folder, (0, 0))
+    store = Store(manifest, (exports[0],))
+    store.add("another", lambda part: None)
+    os.utime(exports[0], (0, 0))
+    assert store.find("model") is not None
+    assert all((folder / "model").exists() for folder in exports)
+    assert exports[0].stat().st_mtime == 0
+
+
+def test_a_cache_that_another_process_removes_first_is_no_error(monkeypatch) -> None:
+    folders = [cached(str(hours), hours).folders[-1] for hours in range(CACHES + 1, 1, -1)]
+    rename = Path.rename
+
+    def too_late(self, target):
+        rename(self, self.with_name("gone"))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", too_late)
+    new = cached("new", 0)
+    assert new.find("model") is not None
+    assert not folders[0].exists()
+    assert not list(folders[0].parent.glob(".old-*"))
 
 
 def test_the_fingerprint_is_that_of_the_weights(net) -> None:

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+import torch
 
 from pdn_ros.errors import InputError
 from pdn_ros.inference import Frame, Pipeline, PipelineConfig
 from pdn_ros.inference.backends import available, pick
+from pdn_ros.network import predict
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +98,31 @@ def test_backend_cannot_change_while_running(torch_pipeline) -> None:
 def test_auto_picks_something_available() -> None:
     assert pick("cpu") in available()
     assert pick("cuda") == "torch"
+
+
+@pytest.mark.skipif("openvino" not in available(), reason="OpenVINO is not installed")
+@pytest.mark.parametrize(
+    ("backend", "deadline_ms", "threads"),
+    [("openvino", 1e6, 1), ("openvino", 0.0, 2), ("torch", 1e6, 2)],
+)
+def test_under_a_deadline_torch_keeps_out_of_the_way(
+    image, monkeypatch, backend: str, deadline_ms: float, threads: int
+) -> None:
+    from pdn_ros.inference import pipeline as module
+
+    seen = []
+
+    def watched(*args, **kwargs):
+        seen.append(torch.get_num_threads())
+        return predict(*args, **kwargs)
+
+    monkeypatch.setattr(module, "predict", watched)
+    pipeline = Pipeline(PipelineConfig(backend=backend, device="cpu", deadline_ms=deadline_ms))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        pipeline.process(Frame(image))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [threads]

@@ -16,13 +16,14 @@ class Case:
     """One thing to time, from an image in host memory to a mask in host memory.
 
     Attributes:
-        name: `network` or `segformer_b0`.
+        name: `network`, `deadline` or `segformer_b0`.
         backend: What runs it.
         mode: Mode of PatchDriveNet; empty for another network.
         width: Of the image, pixels.
         height: Of the image, pixels.
         share: Of the patches, to be refined; 0 is the default, a quarter.
         whole: A ratio rests on it: it gets all its frames, however long they take.
+        deadline_ms: Time a frame may take; 0: no limit.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Case:
     height: int
     share: float = 0.0
     whole: bool = False
+    deadline_ms: float = 0.0
 
     def row(self, k: int) -> Row:
         """Return the row for the results."""

@@ -28,7 +28,7 @@ SEGFORMER_PATIENCE: Final = 4.0
 
 def network(settings: Settings, progress: Progress) -> tuple[list[Row], dict[str, float]]:
     """Time the modes on every backend; returns rows and ratios."""
-    backends = _backends(settings)
+    backends = chosen_backends(settings)
     cases = [case for size in settings.sizes for case in _cases(size, backends, settings)]
     rows = []
     steps = count(1)
@@ -128,7 +128,12 @@ def require_transformers() -> None:
         )
 
 
-def _backends(settings: Settings) -> tuple[str, ...]:
+def chosen_backends(settings: Settings) -> tuple[str, ...]:
+    """Return the backends asked for, or all that can be used here.
+
+    Raises:
+        InputError: One of them is not installed.
+    """
     found = available()
     for name in settings.backends:
         if name not in found and name != EAGER:
@@ -140,11 +145,11 @@ def _backends(settings: Settings) -> tuple[str, ...]:
 
 def _cases(size: Size, backends: Sequence[str], settings: Settings) -> list[Case]:
     width, height = size
-    best = _best(settings, backends)
+    fastest = best(settings, backends)
     cases = []
     for backend in backends:
         # The ratios rest on these rows.
-        whole = size == settings.size and backend in (best, EAGER)
+        whole = size == settings.size and backend in (fastest, EAGER)
         cases += [
             Case(
                 NETWORK,
@@ -152,18 +157,18 @@ def _cases(size: Size, backends: Sequence[str], settings: Settings) -> list[Case
                 mode,
                 width,
                 height,
-                whole=whole and (backend == best or mode == "patch"),
+                whole=whole and (backend == fastest or mode == "patch"),
             )
             for mode in MODES
         ]
-        if backend == best and size == settings.size:
+        if backend == fastest and size == settings.size:
             cases += [
                 Case(NETWORK, backend, "patch", width, height, share) for share in settings.shares
             ]
     return cases
 
 
-def _best(settings: Settings, backends: Sequence[str]) -> str:
+def best(settings: Settings, backends: Sequence[str]) -> str:
     """Return the backend that `auto` takes, or the first of those asked for."""
     import torch
 

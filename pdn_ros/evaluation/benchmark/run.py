@@ -66,6 +66,10 @@ def _suite(name: str) -> Suite:
     if name == "segformer":
         network.require_transformers()
         return network.against_segformer
+    if name == "deadline":
+        from pdn_ros.evaluation.benchmark import deadline
+
+        return deadline.deadline
     from pdn_ros.evaluation.benchmark.processes import live, memory, node, start
 
     return {"node": node.node, "live": live.live, "memory": memory.memory, "start": start.start}[

@@ -45,7 +45,9 @@ class Backend:
     def run(self, case: Case, image: Image) -> Lap:
         """Segment one image."""
         budget = _budget(case, self._pipeline.network)
-        config = self._config.model_copy(update={"mode": case.mode, "budget": budget})
+        config = self._config.model_copy(
+            update={"mode": case.mode, "budget": budget, "deadline_ms": case.deadline_ms}
+        )
         if config != self._pipeline.config:
             self._pipeline.reconfigure(config)
         start = time.perf_counter()

@@ -10,7 +10,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Size = tuple[int, int]
 """Width and height, pixels."""
 
-SUITES: Final = ("network", "segformer", "node", "live", "memory", "start")
+SUITES: Final = ("network", "segformer", "deadline", "node", "live", "memory", "start")
 QUICK_SUITES: Final = ("network", "node", "start")
 
 HD: Final[Size] = (1280, 720)

@@ -9,10 +9,13 @@ import hashlib
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import torch
@@ -25,6 +28,10 @@ from pdn_ros.network import PatchDriveNet
 
 FORMAT: Final = 1
 """Version of the folders' layout."""
+CACHES: Final = 4
+"""Folders in the cache, of one backend, that stay: each is of other weights or versions."""
+GRACE_S: Final = 3600.0
+"""A folder used within this time stays in any case: another process may be about to read it."""
 _MANIFEST: Final = "manifest.json"
 _log = logging.getLogger(__name__)
 
@@ -110,6 +117,9 @@ class Store:
                 continue
             wrong = self._wrong(path)
             if not wrong:
+                if folder == cache_folder(self.manifest):
+                    with suppress(OSError):  # read-only, or another process removed it
+                        os.utime(folder)
                 return path
             line = f"{path}: {wrong}; write it anew with pdn export"
             if self.strict:
@@ -128,11 +138,28 @@ class Store:
             part.mkdir()
             build(part)
             (part / _MANIFEST).write_text(self.manifest.model_dump_json(indent=2) + "\n")
+        self._prune()
         return path
 
     def drop(self, name: str) -> None:
         """Remove a model from the folder that takes new ones."""
         shutil.rmtree(self.folders[-1] / name, ignore_errors=True)
+
+    def _prune(self) -> None:
+        """Remove from the cache what other weights and versions left, but for the latest used."""
+        own = self.folders[-1]
+        if own != cache_folder(self.manifest):
+            return  # an export is its user's
+        others = []
+        for folder in own.parent.glob(f"{self.manifest.backend}-*"):
+            with suppress(OSError):  # another process removed it
+                others.append((folder.stat().st_mtime, folder))
+        others = sorted((other for other in others if other[1] != own), reverse=True)
+        for used, folder in others[CACHES - 1 :]:
+            if time.time() - used > GRACE_S:
+                # Renamed first: nobody sees half a folder.
+                with suppress(OSError), TemporaryDirectory(dir=own.parent, prefix=".old-") as old:
+                    folder.rename(Path(old) / folder.name)
 
     def _wrong(self, path: Path) -> str:
         try:
