@@ -100,8 +100,9 @@ def requirements(records: dict[str, dict[str, Any]]) -> str:
                      "driver / coarse entropy / oracle", *cells])  # fmt: skip
     rows.append(["refined patches wholly on sky or plain road",
                  *(number(p["wasted_share"], 100) + " %" for p in patches)])  # fmt: skip
-    rows.append(["label changes at patch borders over those beside them",
-                 *(number(p["seam_ratio"], 1, ".2f") for p in patches)])  # fmt: skip
+    rows.append(["label changes at patch borders over those beside them: masks / labels",
+                 *(" / ".join(number(p[key], 1, ".2f") for key in ("seam_ratio",
+                 "seam_ratio_labels")) for p in patches)])  # fmt: skip
     return table(["", *(SETS[name].title for name in records)], rows)
 
 

@@ -123,6 +123,7 @@ class Score:
     by_entropy: MendableErrors
     by_entropy_thin: MendableErrors
     seams: Seams = field(default_factory=Seams)
+    seams_of_labels: Seams = field(default_factory=Seams)
     gmac: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
@@ -159,6 +160,7 @@ class Score:
             wasted_share=self.waste.wasted_share,
             ms_p50=float(np.median(self.times)),
             seam_ratio=self.seams.ratio,
+            seam_ratio_labels=self.seams_of_labels.ratio,
             mendable_recall=self.mendable.recall,
             mendable_recall_entropy=self.by_entropy.recall,
             mendable_recall_oracle=self.mendable.best_recall,
@@ -213,6 +215,8 @@ def _add_image(runner: Runner, data: LabelledImages, index: int, scores: dict[st
         score.boundary.update(masks[mode], label)
         score.waste.update(result.selected, label, size, result.patch_size)
         score.seams.update(result.mask, result.selected, result.patch_size)
+        if label.shape == result.mask.shape:
+            score.seams_of_labels.update(label, result.selected, result.patch_size)
         score.gmac.append(runner.gmac(mode, sample.image, len(result.selected)))
         score.times.append(result.times.total)
         if mode == "patch" and {"context", "all_patches"} <= results.keys():

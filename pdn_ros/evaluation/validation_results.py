@@ -37,6 +37,8 @@ class ModeFigures:
         wasted_share: Refined patches wholly on sky or plain road, of the refined ones.
         ms_p50: Median time from image to mask.
         seam_ratio: Label disagreement across the refined patches' borders over that beside them.
+        seam_ratio_labels: The same of the labels: what the pictures themselves show there. nan where
+            they have another size than the images.
         mendable_recall: Share of the errors that all patches mend which the selected ones hold.
         mendable_recall_entropy: The same, as many patches chosen by the coarse logits' entropy.
         mendable_recall_oracle: The same, the best choice of as many.
@@ -55,6 +57,7 @@ class ModeFigures:
     wasted_share: float
     ms_p50: float
     seam_ratio: float
+    seam_ratio_labels: float
     mendable_recall: float
     mendable_recall_entropy: float
     mendable_recall_oracle: float
@@ -132,7 +135,10 @@ def _choice(patch: ModeFigures) -> "Table":
     for name, (driver, entropy, oracle) in (("all", every), ("thin", thin)):
         share = driver / oracle if oracle else math.nan
         table.add_row(name, *(_cell(v, 3) for v in (driver, entropy, oracle, share)))
-    table.caption = f"label changes at patch borders / beside them: {_cell(patch.seam_ratio, 2)}"
+    table.caption = (
+        f"label changes at patch borders / beside them: {_cell(patch.seam_ratio, 2)}; "
+        f"in the labels: {_cell(patch.seam_ratio_labels, 2)}"
+    )
     return table
 
 
