@@ -1,6 +1,8 @@
 """Write the tables of docs/performance.md from the runs of `pdn benchmark` in results/.
 
 cp DIR/benchmark.json results/benchmark-NAME.json; python docs/scripts/performance.py
+
+A run NAME-before is shown in the table of stages alone.
 """
 
 import math
@@ -12,6 +14,7 @@ from evidence import DOCS, RESULTS, replace_block, table
 from pdn_ros.evaluation.benchmark.results import Benchmark, Row
 
 DOCUMENT: Final = DOCS / "performance.md"
+BEFORE: Final = "-before"
 NOTHING: Final = "No run is in `results/` yet."
 STAGES_OF: Final = ("network", "patch", 1920, 1080)
 """Whose stages are shown: name, mode, width, height; of the fastest backend, default K."""
@@ -19,7 +22,7 @@ STAGES_OF: Final = ("network", "patch", 1920, 1080)
 
 def figures(runs: Mapping[str, Benchmark]) -> str:
     """Return a section for each run: machine, timings, other figures, ratios."""
-    return "\n\n".join(_run(name, run) for name, run in runs.items()) or NOTHING
+    return "\n\n".join(_run(name, run) for name, run in runs.items() if not name.endswith(BEFORE)) or NOTHING
 
 
 def stages(runs: Mapping[str, Benchmark]) -> str:

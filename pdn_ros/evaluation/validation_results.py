@@ -37,8 +37,8 @@ class ModeFigures:
         wasted_share: Refined patches wholly on sky or plain road, of the refined ones.
         ms_p50: Median time from image to mask.
         seam_ratio: Label disagreement across the refined patches' borders over that beside them.
-        seam_ratio_labels: The same of the labels: what the pictures themselves show there. nan where
-            they have another size than the images.
+        seam_ratio_labels: The same of the labels, what the pictures themselves show there; nan
+            where they have another size than the images.
         mendable_recall: Share of the errors that all patches mend which the selected ones hold.
         mendable_recall_entropy: The same, as many patches chosen by the coarse logits' entropy.
         mendable_recall_oracle: The same, the best choice of as many.
