@@ -22,7 +22,8 @@ STAGES_OF: Final = ("network", "patch", 1920, 1080)
 
 def figures(runs: Mapping[str, Benchmark]) -> str:
     """Return a section for each run: machine, timings, other figures, ratios."""
-    return "\n\n".join(_run(name, run) for name, run in runs.items() if not name.endswith(BEFORE)) or NOTHING
+    shown = [_run(name, run) for name, run in runs.items() if not name.endswith(BEFORE)]
+    return "\n\n".join(shown) or NOTHING
 
 
 def stages(runs: Mapping[str, Benchmark]) -> str:

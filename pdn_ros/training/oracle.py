@@ -63,9 +63,7 @@ def oracle_mask(value: Tensor, share: float) -> Tensor:
     Returns:
         (B, rows, cols) float, 1 where precision pays.
     """
-    count = max(1, round(share * value[0].numel()))
-    least = value.flatten(1).topk(count, dim=1).values[:, -1]
-    return ((value >= least[:, None, None]) & (value > 0)).float()
+    return ((value >= _last_marked(value, share)) & (value > 0)).float()
 
 
 def stakes(value: Tensor, share: float) -> Tensor:
@@ -78,7 +76,11 @@ def stakes(value: Tensor, share: float) -> Tensor:
     Returns:
         (B, rows, cols), mean 1 over an image's patches and at least a tenth of it.
     """
-    count = max(1, round(share * value[0].numel()))
-    least = value.flatten(1).topk(count, dim=1).values[:, -1].clamp_min(0)
-    away = (value - least[:, None, None]).abs()
+    away = (value - _last_marked(value, share).clamp_min(0)).abs()
     return 0.1 + 0.9 * away / away.mean((1, 2), keepdim=True).clamp_min(1e-9)
+
+
+def _last_marked(value: Tensor, share: float) -> Tensor:
+    """Value of the last patch within the share, (B, 1, 1)."""
+    count = max(1, round(share * value[0].numel()))
+    return value.flatten(1).topk(count, dim=1).values[:, -1, None, None]
