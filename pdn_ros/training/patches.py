@@ -62,7 +62,7 @@ class PatchObjective(Objective):
                     for one in context.logits
                 ]
             )
-            mask = _mask(coarse, batch)
+            mask = label_mask(coarse, batch)
         weights = self.net.driver(context, grid.rows, grid.cols, grid.cell)
         return Seen(grid, context, coarse, mask, weights)
 
@@ -119,7 +119,7 @@ class Driver(PatchObjective):
         composed = torch.stack(
             [self._refine(batch, seen, i, order) for i, order in enumerate(best_first)]
         )
-        mask = _mask(composed, batch)
+        mask = label_mask(composed, batch)
         change = gain(batch.labels, seen.mask, mask, self.class_weights, self._valued())
         return per_patch(change, seen.grid)
 
@@ -182,7 +182,7 @@ def _cells_of(picked: Tensor, grid: PatchGrid) -> Tensor:
     return chosen.repeat_interleave(cells, 0).repeat_interleave(cells, 1)
 
 
-def _mask(logits: Tensor, batch: Batch) -> Tensor:
+def label_mask(logits: Tensor, batch: Batch) -> Tensor:
     """Return the mask of logits on the padded image's cells, (B, H, W), in the labels' terms."""
     height, width = batch.labels.shape[1:]
     inside = logits[..., : height // OUTPUT_STRIDE, : width // OUTPUT_STRIDE]

@@ -1,0 +1,24 @@
+"""What the patch stages read from masks and patches."""
+
+import torch
+
+from pdn_ros.network.config import PatchGrid
+from pdn_ros.training.data import Batch
+from pdn_ros.training.patches import label_mask, per_patch
+
+
+def test_a_hidden_class_is_no_error() -> None:
+    # Class 2 wins everywhere; the first image labels it as 0, the second tells them apart.
+    logits = torch.zeros(2, 3, 4, 4)
+    logits[:, 2] = 1
+    labels = torch.zeros(2, 12, 12, dtype=torch.int64)
+    batch = Batch(torch.zeros(2, 3, 12, 12, dtype=torch.uint8), labels, (((2, 0),), ()))
+    found = label_mask(logits, batch)
+    assert found.shape == labels.shape
+    assert (found[0] == 0).all() and (found[1] == 2).all()
+
+
+def test_patches_beyond_the_image_count_what_lies_inside() -> None:
+    grid = PatchGrid(height=128, width=192, size=128, scale=0.5)
+    found = per_patch(torch.ones(1, 128, 192), grid)
+    assert found.tolist() == [[[1.0, 0.5]]]
