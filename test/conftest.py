@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,9 @@ from hypothesis import settings
 # A time limit for each example would measure the load of the machine.
 settings.register_profile("pdn", deadline=None)
 settings.load_profile("pdn")
+
+# A shell ignores it in what it starts in the background, and so would every process tested here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
