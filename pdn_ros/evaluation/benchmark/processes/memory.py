@@ -16,6 +16,7 @@ SIZE: Final = (320, 240)
 """Small: leaks come a frame or a cycle at a time, whatever the size."""
 SAMPLES: Final = 50
 PER_FRAMES: Final = 10_000
+PER_CYCLES: Final = 20
 SETTLING: Final = 0.3
 """Share of the samples, from the start, that is left out: caches fill."""
 CYCLE: Final = ("deactivate", "cleanup", "configure", "activate")
@@ -51,7 +52,7 @@ def memory(settings: Settings, progress: Progress) -> tuple[list[Row], dict[str,
             progress(settings.growth_frames + i + 1, steps)
     return [
         _row("memory_growth_frames", frames, every, PER_FRAMES, "frames", settings.growth_frames),
-        _row("memory_growth_cycles", cycles, 1, settings.cycles, "cycles", settings.cycles),
+        _row("memory_growth_cycles", cycles, 1, PER_CYCLES, "cycles", settings.cycles),
     ], {}
 
 
