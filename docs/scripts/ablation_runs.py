@@ -12,7 +12,6 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from pdn_ros.classes import load_classes
-from pdn_ros.evaluation.cost import Cost
 from pdn_ros.files import atomic, read_yaml
 from pdn_ros.metrics.patches import Waste
 from pdn_ros.network import PatchDriveNet
@@ -20,6 +19,7 @@ from pdn_ros.network.refinement import Refined
 from pdn_ros.network.segmentation import Segmentation
 from pdn_ros.training.config import StageConfig, TrainingConfig
 from pdn_ros.training.stage import Progress, Stage
+from pdn_ros.validation.cost import Cost
 
 STEPS: Final = 120
 SHARES: Final = (0.10, 0.25)

@@ -14,10 +14,10 @@ from evidence import DOCS, read, replace_block, say, table, write
 from grid_geometry import cloud, cost
 
 from pdn_ros.bags.kitti import convert_kitti
-from pdn_ros.evaluation.results import KINDS
-from pdn_ros.evaluation.run import run
-from pdn_ros.evaluation.settings import Settings
-from pdn_ros.inference import Frame, Pipeline
+from pdn_ros.perception import Frame, Pipeline
+from pdn_ros.replay.results import KINDS
+from pdn_ros.replay.run import run
+from pdn_ros.replay.settings import Settings
 from pdn_ros.simulation import SCENES, DriveConfig, simulate
 
 NAME: Final = "occupancy"

@@ -17,13 +17,13 @@ from pdn_ros.bags import messages
 from pdn_ros.bags.layout import DEPTH_TOPIC
 from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import load_classes
-from pdn_ros.evaluation.drive import BASE, Drive, Moment
-from pdn_ros.evaluation.node_parameters import NodeParameters
-from pdn_ros.evaluation.scans import scan_view
-from pdn_ros.evaluation.settings import Settings
 from pdn_ros.geometry import roles as role
 from pdn_ros.geometry.costmap import aligned_cloud, shrink_depth
 from pdn_ros.geometry.occupancy import OccupancyGrid
+from pdn_ros.replay.drive import BASE, Drive, Moment
+from pdn_ros.replay.node_parameters import NodeParameters
+from pdn_ros.replay.scans import scan_view
+from pdn_ros.replay.settings import Settings
 
 Floats = NDArray[np.floating[Any]]
 WIDTH: Final = 400  # `costmap.width`

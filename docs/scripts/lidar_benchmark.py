@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.bags.reader import Bag
-from pdn_ros.evaluation.drive import BASE, Drive
-from pdn_ros.evaluation.settings import Settings
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.lidar import project_scan
+from pdn_ros.replay.drive import BASE, Drive
+from pdn_ros.replay.settings import Settings
 
 Floats = NDArray[np.floating[Any]]
 NEAREST_M: Final = 0.5

@@ -14,8 +14,8 @@ from steering_curves import IDEAS, IN_THE_DARK, SELECTORS, SHARES, SHIPPED, curv
 from steering_samples import Masks, recorded, simulated
 
 from pdn_ros.bags.kitti import convert_kitti
-from pdn_ros.inference import Pipeline
 from pdn_ros.metrics import Confusion
+from pdn_ros.perception import Pipeline
 
 NAME: Final = "lidar-steering"
 SHOWN: Final = (0.05, 0.10, 0.15, 0.25)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from evidence import DOCS, ROOT, SETS, ensure_drive, read, replace_block, table, write
 
-from pdn_ros.evaluation.machine import describe
+from pdn_ros.machine import describe
 from pdn_ros.network.checkpoint import SHIPPED, read_checkpoint
 
 CARD: Final = DOCS / "model-card.md"

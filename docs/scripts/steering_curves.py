@@ -9,8 +9,8 @@ import numpy as np
 from steering_samples import Floats, Sample, budget
 
 from pdn_ros.files import atomic
-from pdn_ros.inference import PipelineConfig
 from pdn_ros.network.selector import select
+from pdn_ros.perception import PipelineConfig
 
 SHARES: Final = (0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.40, 0.50)
 WEIGHTS: Final = (0.3, 0.5, 0.7)

@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 from pdn_ros.bags.boxes import Box
 from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import load_classes
-from pdn_ros.evaluation.boxes import SMALL_PX
-from pdn_ros.evaluation.drive import BASE, Drive
-from pdn_ros.evaluation.node_parameters import NodeParameters
-from pdn_ros.evaluation.scans import scan_view
-from pdn_ros.evaluation.settings import Settings
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.lidar import project_scan
 from pdn_ros.geometry.transforms import invert
-from pdn_ros.inference import Frame, Pipeline
 from pdn_ros.metrics import Confusion
 from pdn_ros.metrics.patches import patch_ids
 from pdn_ros.network.selector import select
+from pdn_ros.perception import Frame, Pipeline
+from pdn_ros.replay.boxes import SMALL_PX
+from pdn_ros.replay.drive import BASE, Drive
+from pdn_ros.replay.node_parameters import NodeParameters
+from pdn_ros.replay.scans import scan_view
+from pdn_ros.replay.settings import Settings
 from pdn_ros.simulation import SCENES, DriveConfig, render_drive
 
 FIRST_SEED: Final = 3000

@@ -62,7 +62,7 @@ def benchmark(
     Example: pdn benchmark --out result --suite network,node
     """
     del config
-    from pdn_ros.evaluation.benchmark.settings import QUICK_SUITES, SUITES, Settings
+    from pdn_ros.benchmark.settings import QUICK_SUITES, SUITES, Settings
 
     settings = Settings(
         suites=words(suite) or (QUICK_SUITES if quick else SUITES),
@@ -80,8 +80,8 @@ def benchmark(
 
     from rich.console import Console
 
-    from pdn_ros.evaluation.benchmark import host, plots, results, table
-    from pdn_ros.evaluation.benchmark.run import run
+    from pdn_ros.benchmark import host, plots, results, table
+    from pdn_ros.benchmark.run import run
 
     other = results.Benchmark.read(compare) if compare else None
     if other is not None:

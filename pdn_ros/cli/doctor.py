@@ -157,7 +157,7 @@ def _backend() -> Finding:
     try:
         import torch
 
-        from pdn_ros.inference.backends import FASTEST_FIRST, available, pick
+        from pdn_ros.perception.backends import FASTEST_FIRST, available, pick
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         order = ", ".join(FASTEST_FIRST[device])

@@ -42,7 +42,7 @@ def evaluate(
     Example: pdn evaluate drive --out result --live
     """
     del config
-    from pdn_ros.evaluation.settings import Settings, parse_rate
+    from pdn_ros.replay.settings import Settings, parse_rate
 
     settings = Settings(
         bag=bag,
@@ -63,10 +63,10 @@ def evaluate(
     settings.check()
 
     with held_back():
-        from pdn_ros.evaluation.run import run
+        from pdn_ros.replay.run import run
 
         if live:
-            import pdn_ros.evaluation.live  # noqa: F401 - `run` needs it
+            import pdn_ros.replay.live  # noqa: F401 - `run` needs it
 
     with progress("evaluate") as report:
         outcome = run(settings, report)

@@ -34,7 +34,7 @@ def export(
     del config
     sizes = [image_size(word) for word in words(size)]
     modes = [_mode(word) for word in words(mode)]
-    from pdn_ros.inference.export import export as write
+    from pdn_ros.perception.export import export as write
 
     print(write(backend, weights=weights, sizes=sizes, modes=modes, out=out))
 

@@ -32,12 +32,12 @@ def segment(
     if missing := [path for path in images if not path.is_file()]:
         raise InputError(f"{missing[0]}: no such file ({len(missing)} of {len(images)} missing)")
 
-    from pdn_ros.evaluation.settings import require_writable
+    from pdn_ros.replay.settings import require_writable
 
     require_writable(out)
 
-    from pdn_ros.evaluation.images import read_image, write_result
-    from pdn_ros.inference import Frame, Pipeline, PipelineConfig
+    from pdn_ros.perception import Frame, Pipeline, PipelineConfig
+    from pdn_ros.replay.images import read_image, write_result
 
     pipeline = Pipeline(PipelineConfig(weights=weights, backend=backend, mode=mode, budget=budget))
     failures = 0

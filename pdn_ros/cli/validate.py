@@ -39,8 +39,8 @@ def validate(
     del config
     from rich.console import Console
 
-    from pdn_ros.evaluation import validation
-    from pdn_ros.evaluation.results import write_json
+    from pdn_ros.replay.results import write_json
+    from pdn_ros.validation import validate as validation
 
     modes = words(mode)
     settings = validation.Settings(

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.errors import InputError
-from pdn_ros.inference.images import decode_compressed, decode_image
-from pdn_ros.ros.cdr import Header, read_compressed_image, read_image
+from pdn_ros.messages.cdr import Header, read_compressed_image, read_image
+from pdn_ros.messages.images import decode_compressed, decode_image
 
 Pixels = NDArray[np.uint8]
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.errors import InputError
-from pdn_ros.ros.cdr import Header
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.patches import Prior, read_prior
 from pdn_ros.ros.frames import read_depth
-from pdn_ros.ros.patches import Prior, read_prior
 
 Trouble = Callable[[str, str], None]
 Floats = NDArray[np.float32]

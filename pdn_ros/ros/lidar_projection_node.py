@@ -12,14 +12,14 @@ from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.lidar import LidarView, project_scan
 from pdn_ros.geometry.points import Field, read_xyz
 from pdn_ros.geometry.transforms import invert
+from pdn_ros.messages import cdr
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.patches import Prior, write_prior
 from pdn_ros.msg import PatchPrior
-from pdn_ros.ros import cdr
 from pdn_ros.ros.camera_infos import CameraInfos
-from pdn_ros.ros.cdr import Header
 from pdn_ros.ros.frames import read_frame
 from pdn_ros.ros.managed import ManagedNode
 from pdn_ros.ros.parameters import LidarProjectionConfig
-from pdn_ros.ros.patches import Prior, write_prior
 from pdn_ros.ros.qos import RELIABLE, newest
 from pdn_ros.ros.slot import Worker
 from pdn_ros.ros.spin import run

@@ -9,8 +9,8 @@ from std_msgs.msg import Header as HeaderMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.inference import Result
-from pdn_ros.ros.cdr import Header
+from pdn_ros.messages.cdr import Header
+from pdn_ros.perception import Result
 
 PLANE_M = 2.0
 """Distance of the plane before the camera on which the patches are drawn."""

@@ -9,8 +9,8 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import Empty
 
 from pdn_ros.errors import InputError
-from pdn_ros.inference import Frame, Pipeline, PipelineConfig
 from pdn_ros.msg import PatchPrior
+from pdn_ros.perception import Frame, Pipeline, PipelineConfig
 from pdn_ros.ros.camera_infos import CameraInfos
 from pdn_ros.ros.frames import read_frame
 from pdn_ros.ros.lidar_inputs import LidarInputs

@@ -16,14 +16,14 @@ from visualization_msgs.msg import MarkerArray
 
 from pdn_ros.classes import ClassSet
 from pdn_ros.geometry.grid import GridSnapshot
-from pdn_ros.inference import Result
+from pdn_ros.messages import cdr, rle
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.patches import write_patches
 from pdn_ros.msg import LabelInfo as ClassesMessage
 from pdn_ros.msg import PatchArray
-from pdn_ros.ros import cdr, rle
-from pdn_ros.ros.cdr import Header
+from pdn_ros.perception import Result
 from pdn_ros.ros.markers import patch_markers
 from pdn_ros.ros.parameters import PerceptionConfig
-from pdn_ros.ros.patches import write_patches
 from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR
 from pdn_ros.ros.scene import Scene
 from pdn_ros.visualization import overlay, saliency

@@ -14,9 +14,9 @@ from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.costmap import aligned_cloud, shrink_depth
 from pdn_ros.geometry.grid import GridSnapshot
 from pdn_ros.geometry.occupancy import OccupancyGrid
-from pdn_ros.inference import Result
+from pdn_ros.messages.cdr import Header
+from pdn_ros.perception import Result
 from pdn_ros.ros.camera_infos import CameraInfos
-from pdn_ros.ros.cdr import Header
 from pdn_ros.ros.parameters import PerceptionConfig
 from pdn_ros.ros.transforms import Transforms, lookup_soon
 

@@ -17,7 +17,7 @@ from worlds import pose
 
 from pdn_ros.bags.types import typestore
 from pdn_ros.geometry.occupancy import GridConfig, OccupancyGrid
-from pdn_ros.ros import cdr
+from pdn_ros.messages import cdr
 
 FREE, INSCRIBED, LETHAL, UNKNOWN = 0, 253, 254, 255
 STAMP = 1_700_000_000_123_456_789

@@ -7,8 +7,8 @@ import pytest
 
 from pdn_ros.classes import load_classes
 from pdn_ros.datasets import open_dataset
-from pdn_ros.inference import Frame, Pipeline, PipelineConfig
 from pdn_ros.metrics import Confusion
+from pdn_ros.perception import Frame, Pipeline, PipelineConfig
 
 CLASSES = load_classes("street")
 

@@ -15,8 +15,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from pdn_ros.ros import cdr
-from pdn_ros.ros.cdr import Header
+from pdn_ros.messages import cdr
+from pdn_ros.messages.cdr import Header
 from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR
 
 WIDTH, HEIGHT = 320, 240

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("rclpy", exc_type=ImportError)
 
-from pdn_ros.ros.cdr import Header, write_32fc1
+from pdn_ros.messages.cdr import Header, write_32fc1
 from pdn_ros.ros.lidar_inputs import LidarInputs
 
 SECOND = 1_000_000_000

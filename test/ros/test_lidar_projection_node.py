@@ -19,8 +19,8 @@ from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from pdn_ros.geometry.camera import Camera  # noqa: E402
 from pdn_ros.geometry.lidar import project_scan  # noqa: E402
-from pdn_ros.ros import cdr  # noqa: E402
-from pdn_ros.ros.cdr import Header  # noqa: E402
+from pdn_ros.messages import cdr  # noqa: E402
+from pdn_ros.messages.cdr import Header  # noqa: E402
 from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
 
 WIDTH, HEIGHT, SIZE = 320, 240, 64

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.ros
 
 from processes import wait_for  # noqa: E402
 
-from pdn_ros.ros import cdr  # noqa: E402
-from pdn_ros.ros.cdr import Header  # noqa: E402
+from pdn_ros.messages import cdr  # noqa: E402
+from pdn_ros.messages.cdr import Header  # noqa: E402
 from pdn_ros.ros.qos import RELIABLE, SENSOR  # noqa: E402
 
 LIDAR = "lidar_projection"

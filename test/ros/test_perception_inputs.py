@@ -19,10 +19,10 @@ from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from pdn_ros.classes import load_classes  # noqa: E402
-from pdn_ros.inference.images import decode_image  # noqa: E402
-from pdn_ros.ros import cdr  # noqa: E402
-from pdn_ros.ros.cdr import Header  # noqa: E402
-from pdn_ros.ros.patches import Prior, write_prior  # noqa: E402
+from pdn_ros.messages import cdr  # noqa: E402
+from pdn_ros.messages.cdr import Header  # noqa: E402
+from pdn_ros.messages.images import decode_image  # noqa: E402
+from pdn_ros.messages.patches import Prior, write_prior  # noqa: E402
 from pdn_ros.ros.qos import RELIABLE, SENSOR  # noqa: E402
 
 

@@ -21,7 +21,7 @@ from std_srvs.srv import Empty  # noqa: E402
 from vision_msgs.msg import LabelInfo  # noqa: E402
 
 from pdn_ros.classes import load_classes  # noqa: E402
-from pdn_ros.ros import rle  # noqa: E402
+from pdn_ros.messages import rle  # noqa: E402
 from pdn_ros.ros.qos import LATCHED, RELIABLE  # noqa: E402
 
 

@@ -16,8 +16,8 @@ from pdn_ros.bags.types import typestore
 from pdn_ros.classes import VOID, Role, load_classes
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.costmap import aligned_cloud
-from pdn_ros.ros import cdr
-from pdn_ros.ros.cdr import Header
+from pdn_ros.messages import cdr
+from pdn_ros.messages.cdr import Header
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "nav2_semantic_layer.yaml"
 STREET = load_classes("street")

@@ -12,14 +12,14 @@ pytestmark = pytest.mark.ros
 from processes import wait_for  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
-from pdn_ros.ros.cdr import read_image  # noqa: E402
+from pdn_ros.messages.cdr import read_image  # noqa: E402
 from pdn_ros.ros.qos import newest  # noqa: E402
 
 COUNT = 40
 CAMERA = f"""
 import time, numpy as np, rclpy
 from sensor_msgs.msg import Image
-from pdn_ros.ros.cdr import Header, write_bgr8
+from pdn_ros.messages.cdr import Header, write_bgr8
 from pdn_ros.ros.qos import SENSOR
 rclpy.init()
 node = rclpy.create_node("camera")

@@ -1,0 +1,77 @@
+"""Timing cases that take turns, so that what else the machine does falls on all of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import mean, median
+from typing import Final, Protocol
+
+from pdn_ros.benchmark.case import Case, Lap
+from pdn_ros.benchmark.results import Row
+from pdn_ros.replay.results import NAN
+
+BLOCK: Final = 20
+"""Frames of a turn."""
+
+
+class Timed(Protocol):
+    """What takes turns: see `Worker.laps`."""
+
+    def laps(self, case: Case, count: int, seconds: float) -> list[Lap]:
+        """Time up to `count` frames."""
+        ...
+
+
+@dataclass
+class _Record:
+    laps: list[Lap] = field(default_factory=list)
+    failed: str = ""
+
+
+def take_turns(
+    cases: Sequence[Case],
+    workers: Mapping[Case, Timed],
+    *,
+    frames: int,
+    seconds: float,
+    done: Callable[[], None],
+) -> list[Row]:
+    """Time each case; a case that cannot run says so in its row.
+
+    Args:
+        cases: What to time.
+        workers: Who runs each case.
+        frames: Frames for each.
+        seconds: A case that is not `whole` ends after so long; 0: never.
+        done: Called when a case is done.
+    """
+    records = {case: _Record() for case in cases}
+    waiting = list(cases)
+    while waiting:
+        for case in list(waiting):
+            record = records[case]
+            spent = sum(lap.ms for lap in record.laps) / 1e3
+            limit = 0.0 if case.whole or not seconds else max(1e-3, seconds - spent)
+            try:
+                found = workers[case].laps(case, min(BLOCK, frames - len(record.laps)), limit)
+            except ChildProcessError as error:
+                record.failed = str(error)
+                found = []
+            record.laps += found
+            spent += sum(lap.ms for lap in found) / 1e3
+            late = seconds and not case.whole and spent >= seconds
+            if record.failed or len(record.laps) >= frames or late:
+                waiting.remove(case)
+                done()
+    return [_row(case, record) for case, record in records.items()]
+
+
+def _row(case: Case, record: _Record) -> Row:
+    laps = record.laps
+    row = case.row(laps[-1].k if laps else 0).timed([lap.ms for lap in laps])
+    stages = laps[-1].stages_ms if laps else {}
+    return replace(
+        row,
+        stages_ms={name: median(lap.stages_ms[name] for lap in laps) for name in stages},
+        joules=mean(lap.joules for lap in laps) if laps else NAN,
+        note=record.failed,
+    )

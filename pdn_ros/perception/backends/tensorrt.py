@@ -1,0 +1,84 @@
+"""TensorRT on a GPU. Built to its documented interface; no figure of ours has been taken on it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorrt
+import torch
+from torch import Tensor
+
+from pdn_ros.errors import InputError
+from pdn_ros.perception.backends.compiled import Arrays, CompiledParts, Part, Runner
+from pdn_ros.perception.backends.onnx import write_onnx
+
+MOST_PATCHES = 512
+"""K that an engine is built for at most."""
+USUAL_PATCHES = 34
+"""K that an engine is tuned for: a quarter of the patches at 1920x1080."""
+
+
+class TensorRtParts(CompiledParts):
+    """The network's parts as TensorRT engines (`model.engine`), half precision where it pays."""
+
+    tolerance = 0.02
+
+    def _build(self, part: Part, examples: tuple[Tensor, ...], folder: Path) -> None:
+        device = next(part.parameters()).device
+        source = folder / "model.onnx"
+        write_onnx(part, tuple(t.to(device) for t in examples), source)
+        logger = tensorrt.Logger(tensorrt.Logger.ERROR)
+        builder = tensorrt.Builder(logger)
+        network = builder.create_network(0)
+        parser = tensorrt.OnnxParser(network, logger)
+        if not parser.parse_from_file(str(source)):
+            raise InputError(f"backend tensorrt: cannot take the network ({parser.get_error(0)})")
+        config = builder.create_builder_config()
+        if hasattr(tensorrt.BuilderFlag, "FP16"):  # versions without it follow the ONNX types
+            config.set_flag(tensorrt.BuilderFlag.FP16)
+        if part.free:
+            profile = builder.create_optimization_profile()
+            for i in part.free:
+                rest = tuple(examples[i].shape[1:])
+                counts = (1, USUAL_PATCHES, MOST_PATCHES)
+                profile.set_shape(part.inputs[i], *((count, *rest) for count in counts))
+            config.add_optimization_profile(profile)
+        engine = builder.build_serialized_network(network, config)
+        if engine is None:
+            raise InputError("backend tensorrt: the engine cannot be built; use backend: torch")
+        (folder / "model.engine").write_bytes(engine)
+        source.unlink()
+
+    def _open(self, folder: Path) -> Runner:
+        runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.ERROR))
+        engine = runtime.deserialize_cuda_engine((folder / "model.engine").read_bytes())
+        if engine is None:
+            raise InputError(f"{folder}: made for another GPU or TensorRT; write it anew")
+        context = engine.create_execution_context()
+        names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+        def run(inputs: Arrays) -> Arrays:
+            held: list[Any] = []
+            outputs: list[Tensor] = []
+            with torch.cuda.stream(stream):
+                for name, array in zip(names, inputs, strict=False):
+                    tensor = torch.from_numpy(array).cuda()
+                    held.append(tensor)
+                    context.set_input_shape(name, tuple(tensor.shape))
+                    context.set_tensor_address(name, tensor.data_ptr())
+                for name in names[len(inputs) :]:
+                    dtype = _TORCH[tensorrt.nptype(engine.get_tensor_dtype(name))]
+                    output = torch.empty(
+                        tuple(context.get_tensor_shape(name)), dtype=dtype, device="cuda"
+                    )
+                    outputs.append(output)
+                    context.set_tensor_address(name, output.data_ptr())
+                context.execute_async_v3(stream.cuda_stream)
+            stream.synchronize()
+            return [output.float().cpu().numpy() for output in outputs]
+
+        return run
+
+
+_TORCH = {np.float32: torch.float32, np.float16: torch.float16}

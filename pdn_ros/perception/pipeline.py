@@ -1,0 +1,223 @@
+"""The pipeline: a `Frame` in, a `Result` out, whoever asks (node, command line, evaluation)."""
+
+import logging
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pdn_ros.classes import ClassSet, load_classes
+from pdn_ros.errors import InputError
+from pdn_ros.network import Options, Parts, PatchDriveNet, Prediction, patch_grid, predict
+from pdn_ros.network.predict import Mode
+from pdn_ros.network.selector import default_budget
+from pdn_ros.perception.backends import load_parts
+from pdn_ros.perception.backends.compiled import one_thread
+from pdn_ros.perception.deadline import Deadline, bucket
+from pdn_ros.perception.frame import Frame, Result
+from pdn_ros.resources import weights_path
+
+_log = logging.getLogger(__name__)
+
+
+class PipelineConfig(BaseModel):
+    """How to segment; the names are the node's parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: str = ""
+    """Path of a .safetensors file; empty: the weights that ship with the package."""
+    classes: str = ""
+    """Class set (name or YAML) that replaces the names and colours of the weights' own."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    backend: str = "auto"
+    mode: Mode = "patch"
+    budget: Annotated[int, Field(ge=0)] = 0
+    """K, patches to refine at most; 0: a quarter of them."""
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Refine only patches that score at least this; 0: always K."""
+    lidar_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    deadline_ms: Annotated[float, Field(ge=0)] = 0.0
+    """Time a frame may take; 0: no limit."""
+    dense_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Scale of the image that dense mode sees."""
+
+
+class Pipeline:
+    """Network and backend, ready for frames of any size.
+
+    Raises:
+        InputError: Weights, classes, device or backend cannot be had.
+    """
+
+    def __init__(self, config: PipelineConfig | None = None) -> None:
+        self.config = config or PipelineConfig()
+        net = self._load(_device(self.config.device), self.config.backend)
+        self.classes = _classes(net, self.config.classes)
+        self.network = net.config
+        self._memory_limit: int | None = None
+        self._on_spare = False
+        self._deadline = Deadline(self.config.deadline_ms)
+
+    def _load(self, device: str, backend: str) -> PatchDriveNet:
+        """Make the parts ready and return the network that they were made from."""
+        weights = Path(self.config.weights) if self.config.weights else weights_path()
+        try:
+            net = PatchDriveNet.load(weights, device)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        self.device = device
+        self.backend, self._parts = load_parts(backend, net, device, weights)
+        return net
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch, pixels."""
+        return self.network.patch_size
+
+    @property
+    def parts(self) -> Parts:
+        """The network's parts as the backend runs them."""
+        return self._parts
+
+    def reconfigure(self, config: PipelineConfig) -> None:
+        """Take over what can change between two frames: all but what is loaded.
+
+        Raises:
+            InputError: Weights, classes, device or backend would have to change.
+        """
+        for name in ("weights", "classes", "device", "backend"):
+            if getattr(config, name) != getattr(self.config, name):
+                raise InputError(f"{name}: cannot change while running; configure the node anew")
+        if config.deadline_ms != self.config.deadline_ms:
+            self._deadline = Deadline(config.deadline_ms)
+        self._memory_limit = None
+        self.config = config
+
+    def budget(self, height: int, width: int) -> int:
+        """Return K for images of this size."""
+        return self._wanted(patch_grid(height, width, self.network).count)
+
+    def _wanted(self, count: int) -> int:
+        return min(count, self.config.budget or default_budget(count))
+
+    @torch.inference_mode()
+    def process(self, frame: Frame, *, confidence: bool = True) -> Result:
+        """Segment one frame.
+
+        Raises:
+            InputError: The image is too small or no uint8 BGR, or the prior has another grid.
+        """
+        config = self.config
+        height, width = frame.image.shape[:2]
+        try:
+            count = patch_grid(height, width, self.network).count
+            budget, reason = self._budget(count)
+            with self._threads():
+                done, budget, reason = self._predict(frame, count, budget, reason, confidence)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        self._deadline.observe(done.times.total, done.times.refine, len(done.selected))
+        return Result(
+            mask=done.mask,
+            confidence=done.confidence,
+            patch_size=done.grid.size,
+            weights=done.weights,
+            scores=done.scores,
+            selected=done.selected,
+            prior_used=frame.prior is not None and config.mode == "patch",
+            mode=config.mode,
+            budget=budget,
+            budget_reason=reason,
+            times=done.times,
+        )
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """Keep what torch does beside a compiling backend on one thread, under a deadline.
+
+        Its threads spin until the last is done: where other processes want the cores, composition
+        then takes many times as long now and then. Without other load it is a little slower.
+        """
+        compiled = self.backend != "torch"
+        return one_thread() if compiled and self.config.deadline_ms else nullcontext()
+
+    def _budget(self, count: int) -> tuple[int, str]:
+        """Return K for the next frame of N = `count` patches and the reason for it."""
+        reason = "asked for" if self.config.budget else "a quarter of the patches"
+        if self.config.mode != "patch":
+            return 0, reason
+        budget = self._wanted(count)
+        if self.config.deadline_ms:
+            allowed, why = self._deadline.budget(budget, count)
+            budget, reason = allowed, reason if allowed == budget else why
+        if self._memory_limit is not None and budget > self._memory_limit:
+            return self._memory_limit, "out of GPU memory"
+        return budget, reason
+
+    def _predict(
+        self, frame: Frame, count: int, budget: int, reason: str, confidence: bool
+    ) -> tuple[Prediction, int, str]:
+        """Predict with as many patches as the memory takes, at last on the CPU."""
+        config = self.config
+        while True:
+            options = Options(
+                mode=config.mode,
+                budget=budget,
+                threshold=config.threshold,
+                prior_weight=config.lidar_weight,
+                dense_scale=config.dense_scale,
+                confidence=confidence,
+            )
+            try:
+                done = predict(
+                    self._parts,
+                    self.network,
+                    frame.image,
+                    options,
+                    prior=frame.prior,
+                    device=self.device,
+                )
+            except torch.OutOfMemoryError as error:
+                if budget == 0 and self._on_spare:
+                    raise InputError("out of memory: give smaller images") from error
+                if budget > 0:
+                    budget = self._memory_limit = bucket(budget // 2, count)
+                    reason = "out of GPU memory"
+                    _log.warning("out of GPU memory: at most %d patches from now on", budget)
+                    continue
+            else:
+                return done, budget, reason
+            # Outside the handler: the error holds the frames of what filled the memory.
+            _log.warning("out of GPU memory: the network runs on the CPU from now on")
+            self._load("cpu", "auto")
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+            self._on_spare, self._memory_limit = True, None
+            budget = self._budget(count)[0]
+            reason = "out of GPU memory: on the CPU"
+
+
+def _device(name: str) -> str:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda: torch sees no GPU here; use device: auto or cpu")
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
+def _classes(net: PatchDriveNet, override: str) -> ClassSet:
+    try:
+        own = ClassSet.model_validate_json(net.classes)
+    except ValidationError as error:
+        raise InputError("weights: carry no class set; train them anew with pdn train") from error
+    if not override:
+        return own
+    classes = load_classes(override)
+    if classes.names != own.names:
+        raise InputError(
+            f"classes {override}: {len(classes.names)} classes {classes.names[:3]}..., but the "
+            f"weights were trained on {len(own.names)} {own.names[:3]}...; use matching weights"
+        )
+    return classes

@@ -1,0 +1,305 @@
+"""Publishing a drive through DDS and taking in what the nodes answer."""
+
+import importlib
+import queue
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
+
+from pdn_ros.bags.reader import TF, Message, Topic
+from pdn_ros.bags.writer import LATCHED, VOLATILE, RawWriter
+from pdn_ros.replay.drive import Drive
+from pdn_ros.replay.nodes import NodeProcess
+from pdn_ros.replay.record import MASK, OCCUPANCY, TYPES
+from pdn_ros.replay.recorded import Arrival
+from pdn_ros.replay.results import NAN
+from pdn_ros.replay.settings import Settings
+
+PROCESSING: Final = "/perception/debug/processing_time_ms"
+OUTPUTS: Final = {
+    **TYPES,
+    "/perception/label_info": "vision_msgs/msg/LabelInfo",
+    "/perception/classes": "pdn_ros/msg/LabelInfo",
+    "/lidar_projection/prior": "pdn_ros/msg/PatchPrior",
+    PROCESSING: "std_msgs/msg/Float32",
+}
+LATCHED_OUTPUTS: Final = (OCCUPANCY, "/perception/label_info", "/perception/classes")
+READY_S: Final = 120.0
+LAST_MASK_S: Final = 5.0
+_CLOCK_S: Final = 0.01
+_ASK_AGAIN_S: Final = 2.0
+
+
+@contextmanager
+def player_of(drive: Drive, writer: RawWriter, domain: int) -> Iterator["Player"]:
+    """Make a player in a ROS domain; what it receives goes into `writer`."""
+    context = Context()
+    rclpy.init(context=context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
+    player = None
+    try:
+        player = Player(drive, writer, context)
+        yield player
+    finally:
+        if player is not None:
+            player.close()
+        context.try_shutdown()
+
+
+class Player:
+    """Publishes a bag's messages and takes what the nodes answer."""
+
+    def __init__(self, drive: Drive, writer: RawWriter, context: Any) -> None:
+        self.arrivals: dict[int, Arrival] = {}
+        self._drive = drive
+        self._writer = writer
+        self._received: queue.SimpleQueue[tuple[str, int, bytes]] = queue.SimpleQueue()
+        self._published_ns: dict[int, int] = {}
+        self._masks_ns: list[int] = []
+        self._last_mask = 0
+        self._start: tuple[int, int] | None = None  # monotonic and drive time, nanoseconds
+        self._speed = 1.0
+        self._node = rclpy.create_node("pdn_evaluate", context=context)
+        self._inputs = _inputs(drive)
+        self._publishers = {topic.name: self._publisher(topic) for topic in self._inputs}
+        self._clock = self._node.create_publisher(_type("rosgraph_msgs/msg/Clock"), "/clock", 10)
+        for topic, msgtype in OUTPUTS.items():
+            latched = topic in LATCHED_OUTPUTS
+            writer.topic(topic, msgtype, LATCHED if latched else VOLATILE)
+            self._subscribe(topic, msgtype, latched)
+        self._executor = SingleThreadedExecutor(context=context)
+        self._executor.add_node(self._node)
+        self._thread = threading.Thread(target=self._spin, name="outputs", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening, in order: what is left to the garbage collector can crash rclpy."""
+        self._executor.shutdown(timeout_sec=5)
+        self._thread.join(timeout=5)
+        self._node.destroy_node()
+
+    def wait_until_ready(self, started: Sequence[NodeProcess]) -> None:
+        """Wait until the nodes are active and both sides have found each other.
+
+        Raises:
+            ChildProcessError: A node ended, could not be configured, or is not ready in time.
+        """
+        waiting = {node.name: self._state_of(node.name) for node in started}
+        end = time.monotonic() + READY_S
+        while time.monotonic() < end:
+            for node in started:
+                node.check()
+                state = waiting[node.name]() if node.name in waiting else ""
+                if state == "active":
+                    del waiting[node.name]
+                elif state == "unconfigured":  # it answers only after it has tried
+                    raise ChildProcessError(f"{node.name} cannot start: {node.last_line()}")
+            if not waiting and self._matched(len(started)):
+                return
+            time.sleep(0.05)
+        lines = "; ".join(f"{node.name}: {node.last_line()}" for node in started)
+        raise ChildProcessError(f"the nodes were not ready after {READY_S:.0f} s: {lines}")
+
+    def warm_up(self, started: Sequence[NodeProcess]) -> None:
+        """Send the first image until a mask comes: backends prepare themselves at first use."""
+        first = next(self._drive.bag.messages([self._drive.image.name]))
+        end = time.monotonic() + READY_S
+        while time.monotonic() < end:
+            for node in started:
+                node.check()
+            self._tick(first.stamp_ns)
+            self._publishers[first.topic].publish(bytes(first.data))
+            try:
+                while self._received.get(timeout=1.0)[0] != MASK:
+                    pass
+            except queue.Empty:
+                continue
+            return
+        # A damaged first image gives none: the others may.
+
+    def play(
+        self, settings: Settings, started: Sequence[NodeProcess], progress: Callable[[int], None]
+    ) -> None:
+        """Publish the messages at their times and take in what comes back meanwhile."""
+        self._flush()
+        images, image = 0, self._drive.image.name
+        self._speed = _speed(settings, self._drive)
+        last = 0
+        for message in _ordered(self._drive.bag.messages(list(self._publishers)), image):
+            if message.topic == image:
+                if settings.limit and images == settings.limit:
+                    break
+                images += 1
+            self._wait_for(message.stamp_ns)
+            if message.topic == image:
+                last = _stamp_ns(message.data)
+                self._published_ns[last] = time.monotonic_ns()
+            self._publishers[message.topic].publish(bytes(message.data))
+            if message.topic == image:
+                for node in started:
+                    node.check()
+                progress(images)
+        end = time.monotonic() + LAST_MASK_S
+        while time.monotonic() < end and last not in self.arrivals:
+            self._take(timeout=0.1)
+        while self._take(timeout=0.3):  # what belongs to the last mask
+            pass
+
+    def rate_hz(self) -> float:
+        """Masks a second, as they arrived."""
+        if len(self._masks_ns) < 2:
+            return NAN
+        return 1e9 * (len(self._masks_ns) - 1) / (self._masks_ns[-1] - self._masks_ns[0])
+
+    def _wait_for(self, stamp_ns: int) -> None:
+        """Wait until it is `stamp_ns` in the drive; keep the clock going and take messages in."""
+        if self._start is None:
+            self._start = (time.monotonic_ns(), stamp_ns)
+        while True:
+            now = self._drive_time(time.monotonic_ns())
+            self._tick(min(now, stamp_ns))
+            left = (stamp_ns - now) / 1e9 / self._speed
+            if left <= 0:
+                return
+            if left < _CLOCK_S / 2 or not self._take(timeout=min(left - _CLOCK_S / 4, _CLOCK_S)):
+                time.sleep(max(0.0, min(left, _CLOCK_S / 4)))
+
+    def _drive_time(self, monotonic_ns: int) -> int:
+        started, begin = self._start or (monotonic_ns, 0)
+        return begin + int((monotonic_ns - started) * self._speed)
+
+    def _tick(self, now_ns: int) -> None:
+        # rosgraph_msgs/Clock is one Time.
+        self._clock.publish(b"\x00\x01\x00\x00" + struct.pack("<iI", *divmod(now_ns, 10**9)))
+
+    def _take(self, timeout: float) -> bool:
+        """Record one message that has come in; False when none comes in time."""
+        try:
+            topic, at_ns, data = self._received.get(timeout=timeout)
+        except queue.Empty:
+            return False
+        if topic == MASK:
+            self._arrived(_stamp_ns(data), at_ns)
+        elif topic == PROCESSING and self._last_mask in self.arrivals:
+            before = self.arrivals[self._last_mask]
+            (spent_ms,) = struct.unpack_from("<f", data, 4)
+            self.arrivals[self._last_mask] = Arrival(before.latency_ms, before.age_ms, spent_ms)
+        self._writer.write(topic, self._drive_time(at_ns), data)
+        return True
+
+    def _arrived(self, stamp_ns: int, at_ns: int) -> None:
+        published = self._published_ns.get(stamp_ns)
+        if published is None:
+            return
+        self._last_mask = stamp_ns
+        self._masks_ns.append(at_ns)
+        age_ns = (self._drive_time(at_ns) - stamp_ns) / self._speed
+        self.arrivals[stamp_ns] = Arrival((at_ns - published) / 1e6, age_ns / 1e6)
+
+    def _flush(self) -> None:
+        """Forget the masks of the warm-up; what is latched comes once and stays."""
+        while not self._received.empty():
+            self._received.get()
+
+    def _matched(self, count: int) -> bool:
+        names = [self._drive.image.name]
+        if self._drive.points and count > 1:
+            names.append(self._drive.points.name)
+        heard = all(self._publishers[name].get_subscription_count() for name in names)
+        return (
+            heard
+            and self._clock.get_subscription_count() >= count
+            and all(self._node.count_publishers(topic) for topic in TYPES)
+        )
+
+    def _state_of(self, name: str) -> Callable[[], str]:
+        """Return a function that says a node's state, asking over and over; empty: no answer.
+
+        A node that has not found our end yet loses its reply: the question is put again.
+        """
+        kind = importlib.import_module("lifecycle_msgs.srv").GetState
+        client = self._node.create_client(kind, f"/{name}/get_state")
+        asked: list[tuple[Any, float]] = []
+
+        def state() -> str:
+            answers = [future.result() for future, _ in asked if future.done()]
+            if answers:
+                asked.clear()
+                return str(answers[-1].current_state.label) if answers[-1] else ""
+            late = not asked or time.monotonic() - asked[-1][1] > _ASK_AGAIN_S
+            if late and client.service_is_ready():
+                asked.append((client.call_async(kind.Request()), time.monotonic()))
+            return ""
+
+        return state
+
+    def _publisher(self, topic: Topic) -> Any:
+        static = topic.latched or topic.name.endswith("tf_static")
+        qos = QoSProfile(
+            depth=100 if topic.msgtype == TF else 5,
+            reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if static else DurabilityPolicy.VOLATILE,
+        )
+        return self._node.create_publisher(_type(topic.msgtype), topic.name, qos)
+
+    def _subscribe(self, topic: str, msgtype: str, latched: bool) -> None:
+        def take(data: bytes) -> None:
+            self._received.put((topic, time.monotonic_ns(), data))
+
+        qos = QoSProfile(
+            depth=5,
+            reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+        )
+        self._node.create_subscription(_type(msgtype), topic, take, qos, raw=True)
+
+    def _spin(self) -> None:
+        try:
+            self._executor.spin()
+        except ExternalShutdownException:
+            return
+
+
+def _inputs(drive: Drive) -> list[Topic]:
+    """The topics that are played: the camera, the LiDAR, and transforms."""
+    found = [drive.image, drive.camera_info, drive.points, *drive.bag.find(TF)]
+    return [topic for topic in found if topic is not None]
+
+
+def _ordered(source: Iterator[Message], image: str) -> Iterator[Message]:
+    """Sort messages of the same time: transforms first, the image last."""
+    held: list[Message] = []
+    for message in source:
+        if held and message.stamp_ns != held[0].stamp_ns:
+            yield from held
+            held = []
+        held.append(message)
+        held.sort(key=lambda m: (m.topic == image, m.msgtype != TF))
+    yield from held
+
+
+def _speed(settings: Settings, drive: Drive) -> float:
+    if not settings.rate.per_image:
+        return settings.rate.value
+    recorded_s = (drive.bag.end_ns - drive.bag.start_ns) / 1e9
+    return settings.rate.value * recorded_s / max(1, drive.image.count - 1)
+
+
+def _stamp_ns(data: bytes) -> int:
+    """Stamp of a serialized message that begins with a header."""
+    order = "<" if data[1] & 1 else ">"
+    sec, nanosec = struct.unpack_from(f"{order}iI", data, 4)
+    return int(sec) * 1_000_000_000 + int(nanosec)
+
+
+def _type(name: str) -> Any:
+    package, _, kind = name.split("/")
+    return getattr(importlib.import_module(f"{package}.msg"), kind)

@@ -1,0 +1,39 @@
+"""What came of an image."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdn_ros.replay.boxes import Patches
+from pdn_ros.replay.grids import Grid
+from pdn_ros.replay.results import NAN
+
+
+@dataclass(slots=True)
+class Output:
+    """The outputs for one image, of the pipeline or as the nodes published them.
+
+    Attributes:
+        mask: (H, W) uint8 class ids; None when there is none.
+        patches: The selection.
+        prior: (rows, cols) LiDAR prior of the image.
+        prior_used: Whether it took part in the selection.
+        depth: (H, W) float32 metres, the scan in the image, 0 where there is no return.
+        grids: The occupancy grids by kind: fused, camera, lidar.
+        latency_ms: See `results.FrameRow`.
+        age_ms: See `results.FrameRow`.
+        stages_ms: Time of each stage of the pipeline.
+        error: Why there is no mask; empty when it was merely dropped.
+    """
+
+    mask: NDArray[np.uint8] | None = None
+    patches: Patches | None = None
+    prior: NDArray[np.float32] | None = None
+    prior_used: bool = False
+    depth: NDArray[np.float32] | None = None
+    grids: dict[str, Grid] = field(default_factory=dict)
+    latency_ms: float = NAN
+    age_ms: float = NAN
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    error: str = ""

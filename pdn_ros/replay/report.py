@@ -1,0 +1,249 @@
+"""The report: one HTML file that needs no network."""
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from numpy.typing import NDArray
+
+from pdn_ros.classes import ClassSet
+from pdn_ros.files import atomic
+from pdn_ros.replay import plots
+from pdn_ros.replay.results import FrameRow, Metrics
+
+MAX_FRAMES: Final = 60
+_MAX_BYTES: Final = 10_000_000
+"""Of the pictures; base64 adds a third."""
+_WIDTH: Final = 640
+_QUALITY: Final = 72
+
+VIEWS: Final = {
+    "camera": "Camera",
+    "mask": "Segmentation",
+    "saliency": "Saliency and refined patches",
+    "lidar": "LiDAR ranges",
+}
+MAPS: Final = {
+    "fused": "Occupancy grid",
+    "camera": "Camera only",
+    "lidar": "LiDAR only",
+    "truth": "Truth",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture and its size in pixels."""
+
+    data: bytes
+    width: int
+    height: int
+    media_type: str
+
+    @property
+    def uri(self) -> str:
+        """The picture as a data URI."""
+        return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode('ascii')}"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrame:
+    """A frame shown in the report: what the camera saw and what came of it."""
+
+    index: int
+    seconds: float
+    views: Mapping[str, Picture]
+    maps: Mapping[str, Picture]
+    facts: str
+
+
+def photo(image: NDArray[np.uint8]) -> Picture:
+    """Encode a BGR picture small enough for the report."""
+    if image.shape[1] > _WIDTH:
+        size = (_WIDTH, max(1, round(image.shape[0] * _WIDTH / image.shape[1])))
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return Picture(data.tobytes(), image.shape[1], image.shape[0], "image/jpeg")
+
+
+def drawing(image: NDArray[np.uint8]) -> Picture:
+    """Encode a BGR picture of few colours without loss."""
+    _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    return Picture(data.tobytes(), image.shape[1], image.shape[0], "image/png")
+
+
+def write_report(
+    path: Path,
+    *,
+    title: str,
+    metrics: Metrics,
+    rows: Sequence[FrameRow],
+    frames: Sequence[KeyFrame],
+    classes: ClassSet,
+    configuration: Mapping[str, object],
+    machine: Mapping[str, str],
+) -> None:
+    """Write the report.
+
+    Args:
+        path: The file, `report.html`.
+        title: Name of the recording.
+        metrics: The figures.
+        rows: Every frame, for the plots.
+        frames: The frames to show; thinned out evenly when they would make the file too large.
+        classes: Class names and colours.
+        configuration: What the run was set to.
+        machine: Processor, versions.
+    """
+    environment = Environment(
+        loader=PackageLoader("pdn_ros.replay", "templates"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["figure"] = _figure
+    environment.filters["share"] = _share
+    shown = _within_size(list(frames))
+    text = environment.get_template("report.html.jinja").render(
+        title=title,
+        metrics=metrics,
+        cards=_cards(metrics),
+        plots=plots.draw(rows, metrics),
+        frames=[_frame_data(frame) for frame in shown],
+        first=shown[len(shown) // 2] if shown else None,
+        views=_present(VIEWS, [f.views for f in shown]),
+        maps=_present(MAPS, [f.maps for f in shown]),
+        classes=_class_rows(classes, metrics),
+        grids={k: f for k, f in metrics.grid.items() if math.isfinite(f.unknown_share)},
+        errors=[row for row in rows if row.error],
+        configuration=configuration,
+        machine=machine,
+    )
+    with atomic(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def _within_size(frames: list[KeyFrame]) -> list[KeyFrame]:
+    while len(frames) > 2 and sum(map(_size, frames)) > _MAX_BYTES:
+        frames = frames[::2]
+    return frames
+
+
+def _size(frame: KeyFrame) -> int:
+    return sum(len(p.data) for p in (*frame.views.values(), *frame.maps.values()))
+
+
+def _present(
+    titles: Mapping[str, str], pictures: Sequence[Mapping[str, Picture]]
+) -> dict[str, tuple[str, int, int]]:
+    """Title and size of every kind of picture that some frame has."""
+    found = {}
+    for name, text in titles.items():
+        picture = next((p[name] for p in pictures if name in p), None)
+        if picture is not None:
+            found[name] = (text, picture.width, picture.height)
+    return found
+
+
+def _frame_data(frame: KeyFrame) -> dict[str, Any]:
+    pictures = {f"view-{k}": p.uri for k, p in frame.views.items()}
+    pictures |= {f"map-{k}": p.uri for k, p in frame.maps.items()}
+    return {
+        "index": frame.index,
+        "seconds": round(frame.seconds, 3),
+        "facts": frame.facts,
+        "pictures": pictures,
+    }
+
+
+def _cards(m: Metrics) -> list[tuple[str, str, str]]:
+    """Label, value and note of the summary figures that are known."""
+    fused = m.grid.get("fused")
+    small = m.boxes.small_refined_share_without_prior
+    with_truth = "against the truth"
+    candidates = [
+        ("Rate", m.rate_hz, _figure(m.rate_hz, " Hz"), f"{m.frames - m.dropped - m.failed} masks"),
+        (
+            "Latency",
+            m.latency_ms.p50,
+            _figure(m.latency_ms.p50, " ms"),
+            f"p95 {_figure(m.latency_ms.p95)}, p99 {_figure(m.latency_ms.p99)}",
+        ),
+        (
+            "Age of a mask",
+            m.age_ms.p50,
+            _figure(m.age_ms.p50, " ms"),
+            f"p95 {_figure(m.age_ms.p95, ' ms')}",
+        ),
+        ("Dropped", m.dropped, str(m.dropped), f"of {m.frames} images"),
+        ("Failed", m.failed or math.nan, str(m.failed), f"of {m.frames} images"),
+        ("Refined", m.refined_share or math.nan, _share(m.refined_share), "of all patches"),
+        ("mIoU", m.miou, _share(m.miou), with_truth),
+        ("Thin mIoU", m.thin_miou, _share(m.thin_miou), "poles, signs, people, ..."),
+    ]
+    if fused is not None:
+        candidates += [
+            ("False free", fused.false_free, _share(fused.false_free), "of obstacle cells"),
+            ("Free IoU", fused.free_iou, _share(fused.free_iou), "fused grid"),
+            (
+                "Obstacle distance",
+                fused.distance_error_cells_p50,
+                _figure(fused.distance_error_cells_p50, " cells"),
+                f"off, p95 {_figure(fused.distance_error_cells_p95)}",
+            ),
+        ]
+    candidates += [
+        (
+            "Boxes occupied",
+            m.boxes.occupied_share,
+            _share(m.boxes.occupied_share),
+            f"{m.boxes.boxes} within 30 m",
+        ),
+        (
+            "Small boxes refined",
+            m.boxes.small_refined_share,
+            _share(m.boxes.small_refined_share),
+            f"{_share(small)} without the LiDAR prior",
+        ),
+        (
+            "Returns in free cells",
+            m.returns_in_free_share,
+            _share(m.returns_in_free_share),
+            "of LiDAR returns on obstacles",
+        ),
+    ]
+    return [(label, text, note) for label, value, text, note in candidates if math.isfinite(value)]
+
+
+def _class_rows(classes: ClassSet, m: Metrics) -> list[tuple[str, str, bool, float, float]]:
+    """Name, colour, thin, pixel share and IoU of every class."""
+    return [
+        (
+            info.name.replace("_", " "),
+            "#{:02x}{:02x}{:02x}".format(*info.color),
+            info.thin,
+            m.class_share.get(info.name, math.nan),
+            m.per_class_iou.get(info.name, math.nan),
+        )
+        for info in classes.classes
+    ]
+
+
+def _figure(value: float, unit: str = "") -> str:
+    if not math.isfinite(value):
+        return "n/a"
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:.{digits}f}{unit}"
+
+
+def _share(value: float) -> str:
+    if not math.isfinite(value):
+        return "n/a"
+    return f"{100 * value:.{2 if abs(value) < 0.01 else 1}f} %"

@@ -1,0 +1,123 @@
+"""An evaluation from the bag to the report."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from pdn_ros import machine
+from pdn_ros.bags.reader import Bag
+from pdn_ros.classes import ClassSet
+from pdn_ros.errors import InputError
+from pdn_ros.replay.drive import Drive, Moment
+from pdn_ros.replay.node_parameters import NodeParameters
+from pdn_ros.replay.output import Output
+from pdn_ros.replay.present import Presenter
+from pdn_ros.replay.report import write_report
+from pdn_ros.replay.results import Metrics, write_csv, write_json
+from pdn_ros.replay.score import Scorer
+from pdn_ros.replay.settings import Progress, Settings
+
+_MOST_FAILURES: Final = 5
+
+
+class Source(Protocol):
+    """Where outputs come from: the pipeline here, or the nodes."""
+
+    classes: ClassSet
+    backend: str
+    rate_hz: float
+
+    def outputs(self, progress: Progress) -> Iterator[tuple[Moment, Output]]:
+        """Yield every image with what came of it, and record the outputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an evaluation found; `problems` are lines for the user."""
+
+    metrics: Metrics
+    problems: list[str]
+
+    @property
+    def summary(self) -> str:
+        """One line of figures."""
+        m = self.metrics
+        parts = [
+            f"{m.frames} images, {m.dropped} dropped, {m.failed} failed",
+            f"{m.rate_hz:.1f} Hz",
+            f"latency p50 {m.latency_ms.p50:.1f} ms, p95 {m.latency_ms.p95:.1f} ms",
+        ]
+        if m.per_class_iou:
+            parts.append(f"mIoU {100 * m.miou:.1f} %, thin {100 * m.thin_miou:.1f} %")
+        return "; ".join(parts)
+
+
+def run(settings: Settings, progress: Progress) -> Outcome:
+    """Evaluate a recording and write metrics.json, frames.csv, report.html and outputs/.
+
+    Raises:
+        InputError: The bag or the settings cannot be used, or no image gave a mask.
+    """
+    with Bag(settings.bag) as bag:
+        drive = Drive.open(bag, settings)
+        source = _source(settings, drive)
+        scorer = Scorer(drive, source.classes, live=settings.live)
+        presenter = Presenter(drive, source.classes, drive.offered(settings.limit))
+        with closing(source.outputs(progress)) as outputs:  # type: ignore[type-var]
+            for moment, output in outputs:
+                presenter.add(moment, output, scorer.add(moment, output))
+        metrics = scorer.metrics(source.rate_hz)
+        failed = [f"image {row.index}: {row.error}" for row in scorer.rows if row.error]
+        if not any(row.selected or row.latency_ms > 0 for row in scorer.rows):
+            reason = failed[0] if failed else "the nodes published none"
+            raise InputError(f"{settings.bag}: no image gave a mask: {reason}")
+        write_json(settings.out / "metrics.json", metrics)
+        write_csv(settings.out / "frames.csv", scorer.rows)
+        write_report(
+            settings.out / "report.html",
+            title=settings.bag.resolve().name,
+            metrics=metrics,
+            rows=scorer.rows,
+            frames=presenter.frames,
+            classes=source.classes,
+            configuration=_configuration(settings, drive, source),
+            machine=machine.describe(),
+        )
+    if len(failed) > _MOST_FAILURES:
+        rest = len(failed) - _MOST_FAILURES
+        failed = [*failed[:_MOST_FAILURES], f"and {rest} more images, see frames.csv"]
+    return Outcome(metrics, drive.notes + failed)
+
+
+def _source(settings: Settings, drive: Drive) -> Source:
+    parameters = NodeParameters.shipped()
+    if settings.live:
+        from pdn_ros.replay.live import Live
+
+        return Live(settings, drive, parameters)
+    from pdn_ros.replay.offline import Replay
+
+    return Replay(settings, drive, parameters)
+
+
+def _configuration(settings: Settings, drive: Drive, source: Source) -> dict[str, object]:
+    camera = drive.camera
+    parameters = NodeParameters.shipped()
+    grid = parameters.grid
+    return {
+        "recording": settings.bag,
+        "replay": f"live, {settings.rate}" if settings.live else "offline, every image",
+        "image topic": drive.image.name,
+        "camera": f"{camera.width} x {camera.height}" if camera else "not calibrated",
+        "points topic": drive.points.name if drive.points else "none",
+        "mode": settings.mode,
+        "budget (K)": settings.budget or "a quarter of the patches",
+        "backend": source.backend,
+        "weights": settings.weights or "those that ship",
+        "masks in the grid": "the recording's true ones" if settings.true_masks else "predicted",
+        "LiDAR weight": parameters.lidar_weight,
+        "LiDAR at most": f"{parameters.lidar_max_age_ms:g} ms from the image",
+        "grid": f"{grid.size_m[0]:g} x {grid.size_m[1]:g} m in {parameters.grid_frame}, "
+        f"cells of {grid.resolution:g} m, up to {grid.max_range:g} m",
+    }

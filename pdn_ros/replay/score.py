@@ -1,0 +1,146 @@
+"""Scoring an evaluation frame by frame."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdn_ros.classes import ClassSet
+from pdn_ros.geometry.camera import Camera
+from pdn_ros.geometry.ground import split_ground
+from pdn_ros.geometry.transforms import invert
+from pdn_ros.metrics import Confusion
+from pdn_ros.replay.boxes import BoxTally, returns_in_free
+from pdn_ros.replay.drive import BASE, Drive, Moment
+from pdn_ros.replay.grids import GridTally, Sector
+from pdn_ros.replay.output import Output
+from pdn_ros.replay.results import KINDS, NAN, FrameRow, Metrics, Quantiles
+
+
+@dataclass(slots=True)
+class Scorer:
+    """Takes every image with what came of it; `metrics` says what it amounts to."""
+
+    drive: Drive
+    classes: ClassSet
+    live: bool
+    rows: list[FrameRow] = field(default_factory=list)
+    _confusion: Confusion = field(init=False)
+    _pixels: NDArray[np.int64] = field(init=False)
+    _grids: dict[str, GridTally] = field(default_factory=lambda: {k: GridTally() for k in KINDS})
+    _boxes: BoxTally = field(default_factory=BoxTally)
+    _returns: list[int] = field(default_factory=lambda: [0, 0])
+    _stages: list[dict[str, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._confusion = Confusion(len(self.classes.names))
+        self._pixels = np.zeros(256, dtype=np.int64)
+
+    def add(self, moment: Moment, output: Output) -> FrameRow:
+        """Score one image and return its row."""
+        miou = NAN
+        if output.mask is not None:
+            self._pixels += np.bincount(output.mask.reshape(-1), minlength=256)
+            if moment.mask is not None:
+                miou = self._score_mask(output.mask, moment.mask)
+        camera = self.drive.camera_of(moment)
+        if camera is not None:
+            try:
+                self._score_scene(moment, output, camera)
+            except LookupError as error:
+                self.drive.note(str(error))
+        if output.stages_ms:
+            self._stages.append(output.stages_ms)
+        patches = output.patches
+        row = FrameRow(
+            index=moment.index,
+            stamp_ns=moment.stamp_ns,
+            latency_ms=output.latency_ms,
+            age_ms=output.age_ms,
+            selected=len(patches.selected) if patches else 0,
+            refined_share=len(patches.selected) / patches.weights.size if patches else NAN,
+            prior_used=output.prior_used,
+            miou=miou,
+            error=moment.error or output.error,
+        )
+        self.rows.append(row)
+        return row
+
+    def metrics(self, rate_hz: float) -> Metrics:
+        """Return the figures over all images so far."""
+        names = self.classes.names
+        masks = sum(np.isfinite(row.latency_ms) for row in self.rows)
+        failed = sum(bool(row.error) for row in self.rows)
+        iou = self._confusion.iou()
+        stages = self._stages[0] if self._stages else {}
+        refined = [row.refined_share for row in self.rows if np.isfinite(row.refined_share)]
+        total = max(1, int(self._pixels.sum()))
+        return Metrics(
+            frames=len(self.rows),
+            rate_hz=rate_hz,
+            dropped=int(len(self.rows) - masks - failed),
+            failed=failed,
+            latency_ms=Quantiles.of([row.latency_ms for row in self.rows]),
+            age_ms=Quantiles.of([row.age_ms for row in self.rows]),
+            live=self.live,
+            miou=self._confusion.miou(),
+            thin_miou=self._confusion.miou(self.classes.thin),
+            per_class_iou={n: float(v) for n, v in zip(names, iou, strict=True)}
+            if np.isfinite(iou).any()
+            else {},
+            class_share={n: float(self._pixels[i] / total) for i, n in enumerate(names)},
+            refined_share=float(np.mean(refined)) if refined else NAN,
+            grid={kind: tally.figures() for kind, tally in self._grids.items()},
+            boxes=self._boxes.figures(),
+            returns_in_free_share=self._returns[0] / self._returns[1] if self._returns[1] else NAN,
+            stages_ms={k: float(np.median([s[k] for s in self._stages])) for k in stages},
+        )
+
+    def _score_mask(self, mask: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+        if mask.shape != truth.shape:
+            self.drive.note(f"truth mask of {truth.shape}, image of {mask.shape}: not scored")
+            return NAN
+        alone = Confusion(len(self.classes.names))
+        alone.update(mask, truth)
+        self._confusion.merge(alone)
+        return alone.miou()
+
+    def _score_scene(self, moment: Moment, output: Output, camera: Camera) -> None:
+        lookup = self.drive.transforms.lookup
+        stamp = moment.stamp_ns
+        t_base_camera = lookup(BASE, moment.frame, stamp)
+        t_camera_base = invert(t_base_camera)
+        if moment.grid is not None:
+            t_truth_camera = lookup(moment.grid.frame, moment.frame, stamp)
+            sector = Sector.of(camera, t_truth_camera)
+            for kind, grid in output.grids.items():
+                t_grid_truth = lookup(grid.frame, moment.grid.frame, stamp)
+                self._grids[kind].add(grid, moment.grid, t_grid_truth, sector)
+        scan = moment.scan
+        points = t_base_lidar = None
+        if scan is not None:
+            t_base_lidar = lookup(BASE, scan.frame, scan.stamp_ns)
+            finite = scan.points[np.isfinite(scan.points).all(axis=1)]
+            points = finite @ t_base_lidar[:3, :3].T + t_base_lidar[:3, 3]
+        fused = output.grids.get("fused")
+        t_grid_base = lookup(fused.frame, BASE, stamp) if fused else None
+        if moment.boxes:
+            self._boxes.add(
+                moment.boxes,
+                camera=camera,
+                t_camera_base=t_camera_base,
+                grid=fused,
+                t_grid_base=t_grid_base,
+                patches=output.patches,
+                points_base=points,
+            )
+        if fused and t_grid_base is not None and points is not None and t_base_lidar is not None:
+            inside, all_of_them = returns_in_free(
+                points[~split_ground(points, t_base_lidar[:3, 3])],
+                camera=camera,
+                t_camera_base=t_camera_base,
+                grid=fused,
+                t_grid_base=t_grid_base,
+            )
+            self._returns[0] += inside
+            self._returns[1] += all_of_them

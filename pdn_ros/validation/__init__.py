@@ -1,0 +1,1 @@
+"""Figures of labelled images: modes of the network side by side."""

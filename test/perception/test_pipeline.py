@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import torch
+
+from pdn_ros.errors import InputError
+from pdn_ros.network import predict
+from pdn_ros.perception import Frame, Pipeline, PipelineConfig
+from pdn_ros.perception.backends import available, pick
+
+
+@pytest.fixture(scope="module")
+def image() -> np.ndarray:
+    """Smooth colours: an image with regions, edges and no pattern a network could miss."""
+    y, x = np.mgrid[0:256, 0:384]
+    waves = [np.sin(x / a + y / b) * 100 + 128 for a, b in ((30, 50), (70, 20), (15, 90))]
+    return np.stack(waves, 2).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def torch_pipeline() -> Pipeline:
+    return Pipeline(PipelineConfig(backend="torch", device="cpu"))
+
+
+@pytest.mark.parametrize("mode", ["patch", "context", "dense"])
+def test_pipeline_is_predict_to_the_bit(torch_pipeline, image, mode: str) -> None:
+    from pdn_ros import PatchDriveNet
+
+    torch_pipeline.reconfigure(torch_pipeline.config.model_copy(update={"mode": mode}))
+    result = torch_pipeline.process(Frame(image))
+    expected = PatchDriveNet.load().predict(image, mode=mode)
+    np.testing.assert_array_equal(result.mask, expected.mask)
+    np.testing.assert_array_equal(result.confidence, expected.confidence)
+    np.testing.assert_array_equal(result.selected, expected.selected)
+
+
+@pytest.mark.skipif("openvino" not in available(), reason="OpenVINO is not installed")
+def test_openvino_agrees_with_torch(torch_pipeline, image) -> None:
+    torch_pipeline.reconfigure(torch_pipeline.config.model_copy(update={"mode": "patch"}))
+    expected = torch_pipeline.process(Frame(image))
+    result = Pipeline(PipelineConfig(backend="openvino", device="cpu")).process(Frame(image))
+    np.testing.assert_allclose(result.weights, expected.weights, atol=0.02)
+    assert (result.mask == expected.mask).mean() > 0.99
+
+
+@pytest.mark.parametrize("backend", available())
+def test_a_result_outlives_the_next_frame(image, backend: str) -> None:
+    pipeline = Pipeline(PipelineConfig(backend=backend, device="cpu"))
+    result = pipeline.process(Frame(image))
+    arrays = result.mask, result.confidence, result.weights, result.scores, result.selected
+    before = [array.copy() for array in arrays]
+    pipeline.process(Frame(255 - image[::-1]))
+    for array, kept in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, kept)
+
+
+def test_confidence_is_left_out_when_nobody_wants_it(torch_pipeline, image) -> None:
+    assert torch_pipeline.process(Frame(image), confidence=False).confidence is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"weights": "/nowhere.safetensors"}, "cannot be read"),
+        ({"backend": "abacus"}, "backend abacus: not known"),
+        ({"classes": "moon"}, "no such class set"),
+    ],
+)
+def test_what_cannot_be_had_is_said_in_one_line(change: dict, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        Pipeline(PipelineConfig(**change))
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_other_classes_are_refused(tmp_path) -> None:
+    file = tmp_path / "two.yaml"
+    file.write_text(
+        "name: two\nclasses:\n"
+        "  - {name: floor, color: [1, 2, 3], role: ground}\n"
+        "  - {name: wall, color: [4, 5, 6], role: static}\n"
+    )
+    with pytest.raises(InputError, match="2 classes"):
+        Pipeline(PipelineConfig(classes=str(file)))
+
+
+def test_bad_frames_raise_and_the_next_one_works(torch_pipeline, image) -> None:
+    with pytest.raises(InputError, match="at least 32x32"):
+        torch_pipeline.process(Frame(image[:20]))
+    with pytest.raises(InputError, match="prior of"):
+        torch_pipeline.process(Frame(image, prior=np.zeros((9, 9), np.float32)))
+    assert torch_pipeline.process(Frame(image)).mask.shape == image.shape[:2]
+
+
+def test_backend_cannot_change_while_running(torch_pipeline) -> None:
+    with pytest.raises(InputError, match="backend: cannot change"):
+        torch_pipeline.reconfigure(PipelineConfig(backend="auto", device="cpu"))
+
+
+def test_auto_picks_something_available() -> None:
+    assert pick("cpu") in available()
+    assert pick("cuda") == "torch"
+
+
+@pytest.mark.skipif("openvino" not in available(), reason="OpenVINO is not installed")
+@pytest.mark.parametrize(
+    ("backend", "deadline_ms", "threads"),
+    [("openvino", 1e6, 1), ("openvino", 0.0, 2), ("torch", 1e6, 2)],
+)
+def test_under_a_deadline_torch_keeps_out_of_the_way(
+    image, monkeypatch, backend: str, deadline_ms: float, threads: int
+) -> None:
+    from pdn_ros.perception import pipeline as module
+
+    seen = []
+
+    def watched(*args, **kwargs):
+        seen.append(torch.get_num_threads())
+        return predict(*args, **kwargs)
+
+    monkeypatch.setattr(module, "predict", watched)
+    pipeline = Pipeline(PipelineConfig(backend=backend, device="cpu", deadline_ms=deadline_ms))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        pipeline.process(Frame(image))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [threads]
