@@ -1,11 +1,12 @@
-"""What the figures were measured on."""
+"""The machine and the software that figures were measured on."""
 
 import os
 import platform
 from importlib import metadata
 from pathlib import Path
+from typing import Final
 
-_PACKAGES = (
+_PACKAGES: Final = (
     "pdn_ros",
     "torch",
     "openvino",
@@ -16,15 +17,23 @@ _PACKAGES = (
 )
 
 
-def describe() -> dict[str, str]:
-    """Return processor, system and versions."""
+def hardware() -> dict[str, str]:
+    """Return processor, system, memory and GPU: timings compare only where all are the same."""
+    import torch
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = {
-        "Processor": f"{_processor()}, {cores} cores",
-        "System": f"{platform.system()} {platform.release()}",
-        "Load": " ".join(f"{value:.1f}" for value in os.getloadavg()),
-        "Python": platform.python_version(),
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "processor": f"{_processor()}, {cores} cores",
+        "system": f"{platform.system()} {platform.release()}",
+        "memory": f"{memory / 2**30:.0f} GiB",
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, ROS and the packages that are installed."""
+    found = {"Python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = metadata.version(package)
@@ -32,6 +41,17 @@ def describe() -> dict[str, str]:
             continue
     found["ROS"] = os.environ.get("ROS_DISTRO") or "jazzy from the wheels"
     return found
+
+
+def load() -> float:
+    """Return how many processes wanted to run, averaged over the last minute."""
+    return os.getloadavg()[0]
+
+
+def describe() -> dict[str, str]:
+    """Return hardware, load and versions for a report."""
+    parts = {name.capitalize(): value for name, value in hardware().items() if name != "gpu"}
+    return {**parts, "Load": f"{load():.1f}", **versions()}
 
 
 def _processor() -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from evidence import DOCS, ROOT, SETS, ensure_drive, read, replace_block, table, write
 
-from pdn_ros.machine import describe
+from pdn_ros.machine import hardware
 from pdn_ros.network.checkpoint import SHIPPED, read_checkpoint
 
 CARD: Final = DOCS / "model-card.md"
@@ -138,7 +138,7 @@ def about(records: dict[str, dict[str, Any]]) -> str:
     return (
         f"`{SHIPPED.relative_to(ROOT)}`: {SHIPPED.stat().st_size / 1e6:.1f} MB in half precision, "
         f"{sum(parts.values()):.1f} million parameters ({shares}).\n\n"
-        f"Figures: images {images}; backend {record['backend']} on {describe()['Processor']}; "
+        f"Figures: images {images}; backend {record['backend']} on {hardware()['processor']}; "
         f"multiply-accumulates by `{record['gmac_counter']}`; one training, n = 1."
     )
 

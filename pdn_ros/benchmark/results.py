@@ -129,6 +129,21 @@ class Benchmark:
             raise InputError(f"{path}: no benchmark.json of pdn benchmark") from error
 
 
+def require_same_machine(ours: dict[str, str], other: Benchmark, name: str) -> None:
+    """Refuse to compare runs of different machines.
+
+    Raises:
+        InputError: Something of the two machines differs.
+    """
+    for part, here in ours.items():
+        there = other.machine.get(part, "unknown")
+        if here != there:
+            raise InputError(
+                f"{name}: measured on another machine ({part} {there}, here {here}): "
+                "timings of different machines cannot be compared"
+            )
+
+
 def _row(values: dict[str, Any]) -> Row:
     known: dict[str, Any] = {k: NAN if value is None else value for k, value in values.items()}
     return Row(**known)

@@ -1,7 +1,7 @@
-"""A process of its own for each backend: its threads and its memory are then its alone.
+"""A process for each backend, with threads and memory of its own, and what it runs.
 
-Threads of two runtimes in one process spin against each other, and the most memory that a process
-ever had can be told of whole processes only.
+Threads of two runtimes in one process spin against each other, and the system reports peak memory
+for whole processes only.
 """
 
 import math
@@ -9,16 +9,20 @@ import multiprocessing
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import lru_cache
 from multiprocessing.connection import Connection
-from typing import Final
+from typing import Any, Final, Protocol
 
+import cv2
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
-from pdn_ros.benchmark.case import Case, Lap, Memory
-from pdn_ros.benchmark.energy import Energy
-from pdn_ros.benchmark.images import picture
-from pdn_ros.benchmark.memory_use import forget_most_memory, most_memory_mb
+from pdn_ros.benchmark.system import Energy, forget_most_memory, most_memory_mb
+from pdn_ros.benchmark.timing import EAGER, SEGFORMER, Case, Lap, Memory
+from pdn_ros.network import NetworkConfig, PatchDriveNet, patch_grid
+from pdn_ros.perception import Frame, Pipeline, PipelineConfig
 from pdn_ros.replay.results import NAN
 
 WARM_UP: Final = 2
@@ -26,7 +30,7 @@ WARM_UP: Final = 2
 _END_S: Final = 5.0
 
 
-class Worker:
+class WorkerProcess:
     """Runs one backend's cases in a process of its own.
 
     Args:
@@ -99,7 +103,7 @@ class _Server:
     """The worker's own end."""
 
     def __init__(self, case: Case, device: str, weights: str) -> None:
-        from pdn_ros.benchmark.runners import make_runner
+        from pdn_ros.benchmark.worker import make_runner
 
         self._runner = make_runner(case, device, weights)
         self._warm: set[Case] = set()
@@ -125,3 +129,79 @@ class _Server:
     def memory(self) -> Memory:
         now = most_memory_mb()
         return Memory(peak_mb=float(np.fmax(self._before_mb, now)), running_mb=now)
+
+
+Image = NDArray[np.uint8]
+
+
+class CaseRunner(Protocol):
+    """Segments images in host memory into masks in host memory."""
+
+    def run(self, case: Case, image: Image) -> Lap:
+        """Segment one (H, W, 3) uint8 BGR image."""
+        ...
+
+
+def make_runner(case: Case, device: str, weights: str) -> CaseRunner:
+    """Load what `case` needs; it also runs the cases that differ in mode, size and budget alone."""
+    if case.name == SEGFORMER:
+        from pdn_ros.benchmark.segformer import Segformer
+
+        return Segformer(case.backend, device)
+    if case.backend == EAGER:
+        return Eager(device, weights)
+    return Backend(case.backend, device, weights)
+
+
+class Backend:
+    """The pipeline that the node runs."""
+
+    def __init__(self, backend: str, device: str, weights: str) -> None:
+        config = {"backend": backend, "device": device, "weights": weights}
+        self._config = PipelineConfig.model_validate(config)
+        self._pipeline = Pipeline(self._config)
+
+    def run(self, case: Case, image: Image) -> Lap:
+        """Segment one image."""
+        budget = _budget(case, self._pipeline.network)
+        config = self._config.model_copy(
+            update={"mode": case.mode, "budget": budget, "deadline_ms": case.deadline_ms}
+        )
+        if config != self._pipeline.config:
+            self._pipeline.reconfigure(config)
+        start = time.perf_counter()
+        result = self._pipeline.process(Frame(image), confidence=False)
+        spent = 1e3 * (time.perf_counter() - start)
+        return Lap(spent, asdict(result.times), len(result.selected))
+
+
+class Eager:
+    """The torch module as it is, float32."""
+
+    def __init__(self, device: str, weights: str) -> None:
+        cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
+        self._net = PatchDriveNet.load(weights or None, "cuda" if cuda else "cpu")
+
+    @torch.inference_mode()
+    def run(self, case: Case, image: Image) -> Lap:
+        """Segment one image."""
+        mode: Any = case.mode
+        start = time.perf_counter()
+        done = self._net.predict(image, mode, _budget(case, self._net.config) or None)
+        spent = 1e3 * (time.perf_counter() - start)
+        return Lap(spent, asdict(done.times), len(done.selected))
+
+
+def _budget(case: Case, network: NetworkConfig) -> int:
+    """Return K; 0 stands for the default."""
+    if not case.share:
+        return 0
+    return max(1, round(case.share * patch_grid(case.height, case.width, network).count))
+
+
+@lru_cache(maxsize=4)
+def picture(width: int, height: int) -> NDArray[np.uint8]:
+    """Return a coloured picture with areas and edges, (H, W, 3) uint8 BGR, the same every time."""
+    small = np.random.default_rng(0).integers(0, 255, (18, 32, 3), dtype=np.uint8)
+    made = cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(made, dtype=np.uint8)

@@ -62,9 +62,9 @@ def benchmark(
     Example: pdn benchmark --out result --suite network,node
     """
     del config
-    from pdn_ros.benchmark.settings import QUICK_SUITES, SUITES, Settings
+    from pdn_ros.benchmark.run import QUICK_SUITES, SUITES, BenchmarkSettings, run
 
-    settings = Settings(
+    settings = BenchmarkSettings(
         suites=words(suite) or (QUICK_SUITES if quick else SUITES),
         frames=frames,
         seconds=seconds,
@@ -80,18 +80,19 @@ def benchmark(
 
     from rich.console import Console
 
-    from pdn_ros.benchmark import host, plots, results, table
-    from pdn_ros.benchmark.run import run
+    from pdn_ros import machine
+    from pdn_ros.benchmark import show
+    from pdn_ros.benchmark.results import Benchmark, require_same_machine
 
-    other = results.Benchmark.read(compare) if compare else None
+    other = Benchmark.read(compare) if compare else None
     if other is not None:
-        host.require_same_machine(host.machine(), other, str(compare))
+        require_same_machine(machine.hardware(), other, str(compare))
     # Opened before the work, so that an unwritable folder shows at once.
     with atomic(out / "benchmark.json") as part:
         found = run(settings, lambda name: progress(f"benchmark {name}"))
         found.write(part)
-    plots.draw(found, out)
+    show.draw(found, out)
     console = Console()
-    for each in table.tables(found, other):
+    for each in show.tables(found, other):
         console.print(each)
     print(out / "benchmark.json")

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pdn_ros.benchmark import host
-from pdn_ros.benchmark.case import EAGER, SEGFORMER, Case, Lap
-from pdn_ros.benchmark.energy import Energy
-from pdn_ros.benchmark.network import ALONE, network_ratios, segformer_ratios
-from pdn_ros.benchmark.results import Benchmark, Row
-from pdn_ros.benchmark.settings import Settings
-from pdn_ros.benchmark.table import tables
-from pdn_ros.benchmark.timing import BLOCK, take_turns
+from pdn_ros.benchmark.network import network_ratios
+from pdn_ros.benchmark.results import Benchmark, Row, require_same_machine
+from pdn_ros.benchmark.run import BenchmarkSettings
+from pdn_ros.benchmark.segformer import ALONE, segformer_ratios
+from pdn_ros.benchmark.show import tables
+from pdn_ros.benchmark.system import Energy
+from pdn_ros.benchmark.timing import BLOCK, EAGER, SEGFORMER, Case, Lap, take_turns
 from pdn_ros.cli.app import main
 from pdn_ros.cli.options import image_size
 from pdn_ros.errors import InputError
@@ -109,7 +108,7 @@ def test_another_file_is_one_line(tmp_path: Path, text: str) -> None:
 
 
 def test_another_machine_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    host.require_same_machine(dict(MACHINE), benchmark(), "other.json")
+    require_same_machine(dict(MACHINE), benchmark(), "other.json")
     path = tmp_path / "other.json"
     benchmark().write(path)
     out = str(tmp_path / "out")
@@ -153,7 +152,7 @@ def test_bad_input_is_one_line(
 
 def test_sizes() -> None:
     assert image_size("1920x1080") == (1920, 1080)
-    assert Settings(sizes=((64, 48),)).quick().frames < 200
+    assert BenchmarkSettings(sizes=((64, 48),)).quick().frames < 200
 
 
 class Clockwork:

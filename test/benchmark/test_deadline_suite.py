@@ -14,10 +14,10 @@ pytest.importorskip("psutil")
 
 import psutil
 
-from pdn_ros.benchmark.case import Case, Lap
-from pdn_ros.benchmark.deadline import deadline, deadline_ratios, deadline_rows
-from pdn_ros.benchmark.load import spinning
-from pdn_ros.benchmark.settings import Settings
+from pdn_ros.benchmark.deadline_suite import deadline, deadline_ratios, deadline_rows
+from pdn_ros.benchmark.run import BenchmarkSettings
+from pdn_ros.benchmark.system import spinning
+from pdn_ros.benchmark.timing import Case, Lap
 
 LAPS = {
     "idle": [Lap(60.0, {}, 8)] * 4,
@@ -70,7 +70,7 @@ def test_load_dies_with_a_killed_parent(tmp_path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(
         "import multiprocessing, time\n"
-        "from pdn_ros.benchmark.load import spinning\n"
+        "from pdn_ros.benchmark.system import spinning\n"
         "if __name__ == '__main__':\n"
         "    with spinning(1):\n"
         "        print(multiprocessing.active_children()[0].pid, flush=True)\n"
@@ -87,7 +87,7 @@ def test_load_dies_with_a_killed_parent(tmp_path) -> None:
 
 def test_a_tiny_run() -> None:
     steps: list[tuple[int, int]] = []
-    settings = Settings(frames=8, size=(320, 240), backends=("torch",), device="cpu")
+    settings = BenchmarkSettings(frames=8, size=(320, 240), backends=("torch",), device="cpu")
     rows, ratios = deadline(settings, lambda done, of: steps.append((done, of)))
     by_name = {row.name: row for row in rows}
     assert steps == [(i, 6) for i in range(1, 7)]

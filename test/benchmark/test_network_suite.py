@@ -38,13 +38,13 @@ def test_a_small_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_what_fails_in_the_process_is_said(tmp_path: Path) -> None:
-    from pdn_ros.benchmark.case import Case
-    from pdn_ros.benchmark.worker import Worker
+    from pdn_ros.benchmark.timing import Case
+    from pdn_ros.benchmark.worker import WorkerProcess
 
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"nothing")
     case = Case("network", "torch", "patch", 64, 64)
-    worker = Worker(case, "cpu", str(weights))
+    worker = WorkerProcess(case, "cpu", str(weights))
     try:
         with pytest.raises(ChildProcessError, match=r"weights\.safetensors"):
             worker.laps(case, 1, 0.0)
@@ -55,7 +55,7 @@ def test_what_fails_in_the_process_is_said(tmp_path: Path) -> None:
 def test_memory_of_a_process_is_its_own() -> None:
     import numpy as np
 
-    from pdn_ros.benchmark.memory_use import forget_most_memory, most_memory_mb
+    from pdn_ros.benchmark.system import forget_most_memory, most_memory_mb
 
     block = np.ones(30_000_000)  # 240 MB
     high = most_memory_mb()

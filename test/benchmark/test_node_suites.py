@@ -6,11 +6,8 @@ import pytest
 pytest.importorskip("rclpy", exc_type=ImportError)
 pytest.importorskip("psutil")
 
-from pdn_ros.benchmark.processes.live import loss
-from pdn_ros.benchmark.processes.memory import growth
-from pdn_ros.benchmark.processes.node import Times, ratios_of
-from pdn_ros.benchmark.run import run
-from pdn_ros.benchmark.settings import Settings
+from pdn_ros.benchmark.node_suites import NodeTimes, growth, loss, ratios_of
+from pdn_ros.benchmark.run import BenchmarkSettings, run
 
 
 def test_growth_is_the_slope_after_settling() -> None:
@@ -28,8 +25,8 @@ def test_growth_is_the_slope_after_settling() -> None:
 def test_loss_and_ratios() -> None:
     assert loss(200, 150) == 0.25
     times = {
-        "perception": Times(overhead=[1, 2, 9], whole=[10, 10, 10]),
-        "plain": Times(overhead=[8, 10, 12], whole=[15, 40, 15]),
+        "perception": NodeTimes(overhead=[1, 2, 9], whole=[10, 10, 10]),
+        "plain": NodeTimes(overhead=[8, 10, 12], whole=[15, 40, 15]),
     }
     assert ratios_of(times) == {
         "plain_over_perception_node.overhead": 5.0,
@@ -43,7 +40,7 @@ def test_both_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"):  # put back afterwards
         monkeypatch.setenv(name, "")
     monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "")
-    found = run(Settings(suites=("node",), frames=3, size=(320, 240)), _silent)
+    found = run(BenchmarkSettings(suites=("node",), frames=3, size=(320, 240)), _silent)
     rows = {row.name: row for row in found.rows}
     for name in ("perception", "plain"):
         overhead, network, whole = (

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import NodeProcess, Probe, wait_for
+
+from pdn_ros.harness.processes import NodeProcess
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 # Before anything creates a context; the domain differs between test runs on one machine.
@@ -17,25 +18,27 @@ os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(CONFIG / "fastdds.xml")
 
 
 @pytest.fixture(scope="module")
-def probe() -> Iterator[Probe]:
+def probe() -> Iterator[Any]:
     pytest.importorskip("rclpy", exc_type=ImportError)
-    made = Probe()
-    yield made
-    made.close()
+    from processes import Probe
+
+    with Probe() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
-def start_node(tmp_path_factory) -> Any:
+def start_node() -> Any:
     """Context manager that runs a node: `with start_node("perception", "-p", "mode:=context")`."""
     pytest.importorskip("rclpy", exc_type=ImportError)
 
     @contextmanager
     def start(name: str, *arguments: str) -> Iterator[NodeProcess]:
-        node = NodeProcess(name, tmp_path_factory.mktemp(name) / "log.txt", *arguments)
+        # Threads that spin while they wait would slow the tests' processes down.
+        node = NodeProcess(name, ["--ros-args", *arguments], variables={"OMP_NUM_THREADS": "1"})
         try:
             yield node
         finally:
-            node.kill()
+            node.close()
 
     return start
 
@@ -44,6 +47,7 @@ def start_node(tmp_path_factory) -> Any:
 def drive(probe, start_node) -> Any:
     """A perception node that is active, and what it needs."""
     from perception_drive import Drive
+    from processes import wait_for
 
     with start_node("perception", "-p", "backend:=torch", "-p", "grid.rate:=0") as process:
         wait_for(lambda: probe.state("perception") == "active", 60, "active")

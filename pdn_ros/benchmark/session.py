@@ -1,32 +1,35 @@
-"""The benchmark's own end of DDS: a camera, listeners, and questions to a node."""
+"""The nodes that a benchmark measures, and its own side of DDS."""
 
 import array
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import TransformStamped
-from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from nav_msgs.msg import OccupancyGrid
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
-from rclpy.serialization import serialize_message
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Float32
 from tf2_msgs.msg import TFMessage
 
-from pdn_ros.benchmark.images import picture
+from pdn_ros.benchmark.run import BenchmarkSettings
+from pdn_ros.benchmark.worker import picture
+from pdn_ros.harness.participant import REPLY_S, SENSOR, Participant, reliable, serialize, wait_for
+from pdn_ros.harness.processes import MODULES, NodeProcess, enter_own_domain, running
 from pdn_ros.msg import PatchArray
+from pdn_ros.resources import config_path
 
+PERCEPTION: Final = "perception"
+PLAIN: Final = "plain"
+READY_S: Final = 120.0
+FIRST_S: Final = 120.0
+"""How long a first frame may take: backends compile at first use."""
+_MODULES: Final = {**MODULES, PLAIN: "pdn_ros.benchmark.plain_node"}
 OPTICAL: Final = "camera_optical"
 IMAGES: Final = ("mask", "confidence", "patches", "occupancy")
 PROCESSING, LATENCY, OVERHEAD = (
@@ -43,14 +46,12 @@ _TYPES: Final[dict[str, Any]] = {
     LATENCY: Float32,
     OVERHEAD: Float32,
 }
-_REPLY_S: Final = 60.0
-_LATCHED: Final = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _STAMP: Final = struct.Struct("<iI")
 _STAMP_AT: Final = 4  # a serialised message with a header begins with 4 bytes and the stamp
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class Received:
     """A message that came in.
 
     Attributes:
@@ -64,22 +65,21 @@ class Arrival:
     value: float
 
 
-class Camera:
+class ImagePublisher:
     """Publishes one picture over and over, with the CameraInfo that belongs to it."""
 
     def __init__(self, node: Any, prefix: str, width: int, height: int) -> None:
         image = Image(height=height, width=width, encoding="bgr8", step=3 * width)
         image.header.frame_id = OPTICAL
         image.data = array.array("B", picture(width, height).tobytes())
-        self._image = bytearray(serialize_message(image))
+        self._image = bytearray(serialize(image))
         info = CameraInfo(width=width, height=height, distortion_model="plumb_bob", d=[0.0] * 5)
         focal = 0.8 * width
         info.k = [focal, 0.0, width / 2 - 0.5, 0.0, focal, height / 2 - 0.5, 0.0, 0.0, 1.0]
         info.header.frame_id = OPTICAL
-        self._info = bytearray(serialize_message(info))
-        qos = qos_profile_sensor_data
-        self._images = node.create_publisher(Image, f"{prefix}/image", qos)
-        self._infos = node.create_publisher(CameraInfo, f"{prefix}/camera_info", qos)
+        self._info = bytearray(serialize(info))
+        self._images = node.create_publisher(Image, f"{prefix}/image", SENSOR)
+        self._infos = node.create_publisher(CameraInfo, f"{prefix}/camera_info", SENSOR)
 
     def matched(self) -> bool:
         """Say whether somebody takes the images."""
@@ -108,7 +108,7 @@ class Listener:
 
     def __init__(self, node: Any, name: str, outputs: tuple[str, ...]) -> None:
         self._changed = threading.Condition()
-        self._arrivals: dict[str, list[Arrival]] = {output: [] for output in outputs}
+        self._arrivals: dict[str, list[Received]] = {output: [] for output in outputs}
         self._node = node
         self._subscriptions = [self._subscribe(name, output) for output in outputs]
 
@@ -121,7 +121,7 @@ class Listener:
         """Say whether every output has its publisher."""
         return all(subscription.get_publisher_count() for subscription in self._subscriptions)
 
-    def arrivals(self, output: str) -> list[Arrival]:
+    def arrivals(self, output: str) -> list[Received]:
         """Return what came of an output so far."""
         with self._changed:
             return list(self._arrivals[output])
@@ -132,13 +132,13 @@ class Listener:
             for arrivals in self._arrivals.values():
                 arrivals.clear()
 
-    def of(self, stamp_ns: int, timeout_s: float) -> dict[str, Arrival] | None:
+    def of(self, stamp_ns: int, timeout_s: float) -> dict[str, Received] | None:
         """Wait for every output of one image; None when some don't come in time.
 
         Those without a stamp must have come since `forget`.
         """
 
-        def found() -> dict[str, Arrival]:
+        def found() -> dict[str, Received]:
             hits = {
                 output: next((a for a in arrivals if a.stamp_ns in (0, stamp_ns)), None)
                 for output, arrivals in self._arrivals.items()
@@ -155,41 +155,31 @@ class Listener:
         def take(data: bytes) -> None:
             at_ns = time.time_ns()
             if kind is Float32:
-                arrival = Arrival(at_ns, 0, struct.unpack_from("<f", data, _STAMP_AT)[0])
+                arrival = Received(at_ns, 0, struct.unpack_from("<f", data, _STAMP_AT)[0])
             else:
                 sec, nanosec = _STAMP.unpack_from(data, _STAMP_AT)
-                arrival = Arrival(at_ns, sec * 10**9 + nanosec, 0.0)
+                arrival = Received(at_ns, sec * 10**9 + nanosec, 0.0)
             with self._changed:
                 self._arrivals[output].append(arrival)
                 self._changed.notify_all()
 
-        qos = QoSProfile(depth=5)
+        qos = reliable()
         return self._node.create_subscription(kind, f"/{name}/{output}", take, qos, raw=True)
 
 
-class Probe:
-    """A participant of ours; its executor spins in a thread."""
+class Probe(Participant):
+    """The benchmark's side of DDS: cameras, listeners, and questions to a node."""
 
-    def __init__(self, context: Any) -> None:
-        self.node = rclpy.create_node("pdn_benchmark", context=context)
-        self._executor = SingleThreadedExecutor(context=context)
-        self._executor.add_node(self.node)
+    def __init__(self, domain: int) -> None:
+        super().__init__("pdn_benchmark", domain)
         self._reports: list[dict[str, str]] = []
-        self._statics = self.node.create_publisher(TFMessage, "/tf_static", _LATCHED)
+        self._statics = self.node.create_publisher(TFMessage, "/tf_static", reliable(latched=True))
         self._statics.publish(TFMessage(transforms=_robot()))
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self._diagnostics, 10)
-        self._thread = threading.Thread(target=self._spin, name="probe", daemon=True)
-        self._thread.start()
 
-    def close(self) -> None:
-        """Take everything down in order: left to the garbage collector, rclpy can crash."""
-        self._executor.shutdown(timeout_sec=5)
-        self._thread.join(timeout=5)
-        self.node.destroy_node()
-
-    def camera(self, prefix: str, size: tuple[int, int]) -> Camera:
+    def camera(self, prefix: str, size: tuple[int, int]) -> ImagePublisher:
         """Make a camera with the topics `PREFIX/image` and `PREFIX/camera_info`."""
-        return Camera(self.node, prefix, *size)
+        return ImagePublisher(self.node, prefix, *size)
 
     def listen(self, name: str, *outputs: str) -> Listener:
         """Listen to outputs of the node of this name."""
@@ -199,64 +189,104 @@ class Probe:
         """Return the perception node's next report but one: it holds all that was before now.
 
         Raises:
-            ChildProcessError: None came.
+            TimeoutError: None came.
         """
         wanted = len(self._reports) + 2
-        wait_until(lambda: len(self._reports) >= wanted, _REPLY_S, "diagnostics of the node")
+        wait_for(lambda: len(self._reports) >= wanted, REPLY_S, "diagnostics of the node")
         return self._reports[-1]
-
-    def change_state(self, name: str, transition: str) -> None:
-        """Ask a lifecycle node for a transition (`configure`, `activate`, ...).
-
-        Raises:
-            ChildProcessError: It refuses or does not answer.
-        """
-        number = getattr(Transition, f"TRANSITION_{transition.upper()}")
-        client = self.node.create_client(ChangeState, f"/{name}/change_state")
-        try:
-            if not client.wait_for_service(_REPLY_S):
-                raise ChildProcessError(f"{name} offers no change_state")
-            answer = client.call_async(ChangeState.Request(transition=Transition(id=number)))
-            wait_until(answer.done, _REPLY_S, f"{name}'s answer to {transition}")
-            if not answer.result().success:
-                raise ChildProcessError(f"{name} refused to {transition}")
-        finally:
-            self.node.destroy_client(client)
 
     def _diagnostics(self, message: Any) -> None:
         for status in message.status:
             if status.name == "perception: frames":
                 self._reports.append({value.key: value.value for value in status.values})
 
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What runs: the nodes and our own end.
+
+    Attributes:
+        probe: Our end.
+        started: The nodes' processes by name.
+        begun_ns: When they were started, by the wall clock.
+    """
+
+    probe: Probe
+    started: dict[str, NodeProcess]
+    begun_ns: int
+
+    def pid(self, name: str) -> int:
+        """Return a node's process id."""
+        return self.started[name].process.pid
+
+    def check(self) -> None:
+        """Raise ChildProcessError when a node has ended."""
+        for node in self.started.values():
+            node.check()
+
+    def wait_matched(self, camera: ImagePublisher, *listeners: Listener) -> None:
+        """Wait until the node takes the camera's images and offers what is listened to.
+
+        Raises:
+            ChildProcessError: A node ended, or is not ready in time.
+        """
+        end = time.monotonic() + READY_S
+        while not (camera.matched() and all(listener.matched() for listener in listeners)):
+            self.check()
+            if time.monotonic() > end:
+                raise ChildProcessError(f"not ready after {READY_S:.0f} s: {self._last_lines()}")
+            time.sleep(0.02)
+
+    def shoot(self, camera: ImagePublisher, listener: Listener, patience_s: float) -> int:
+        """Publish images, one after the other, until all outputs of one came; return its stamp.
+
+        Raises:
+            ChildProcessError: A node ended, or no output came.
+        """
+        end = time.monotonic() + patience_s
+        while time.monotonic() < end:
+            self.check()
+            listener.forget()
+            stamp_ns = camera.publish()
+            if listener.of(stamp_ns, min(5.0, patience_s)) is not None:
+                return stamp_ns
+        raise ChildProcessError(f"no output within {patience_s:.0f} s: {self._last_lines()}")
+
+    def _last_lines(self) -> str:
+        return "; ".join(f"{node.name}: {node.last_line()}" for node in self.started.values())
 
 
 @contextmanager
-def probe_in(domain: int) -> Iterator[Probe]:
-    """Make a probe in a ROS domain."""
-    context = Context()
-    rclpy.init(context=context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
-    probe = None
-    try:
-        probe = Probe(context)
-        yield probe
-    finally:
-        if probe is not None:
-            probe.close()
-        context.try_shutdown()
+def session(
+    settings: BenchmarkSettings, names: Sequence[str], *parameters: str
+) -> Iterator[Session]:
+    """Start nodes with the shipped settings; each takes its images from `/NAME/image`.
+
+    Args:
+        settings: Of the benchmark: device and weights.
+        names: `perception`, `plain`.
+        parameters: `name:=value`, for the perception node.
+    """
+    domain = enter_own_domain()
+    arguments = {name: _arguments(name, settings, parameters) for name in names}
+    with Probe(domain) as probe:
+        begun_ns = time.time_ns()
+        with running(arguments, _MODULES) as started:
+            yield Session(probe, {node.name: node for node in started}, begun_ns)
 
 
-def wait_until(condition: Any, timeout_s: float, what: str) -> None:
-    """Wait for a condition; ChildProcessError when it does not come true in time."""
-    end = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > end:
-            raise ChildProcessError(f"{what}: not within {timeout_s:.0f} s")
-        time.sleep(0.01)
+def _arguments(name: str, settings: BenchmarkSettings, parameters: Sequence[str]) -> list[str]:
+    arguments = ["--ros-args"]
+    if name == PERCEPTION:
+        arguments += ["--params-file", str(config_path("perception.yaml"))]
+        for parameter in parameters:
+            arguments += ["-p", parameter]
+    arguments += ["-p", f"device:={settings.device}"]
+    if settings.weights:
+        arguments += ["-p", f"weights:={Path(settings.weights).absolute()}"]
+    for topic in ("image", "camera_info"):
+        arguments += ["-r", f"{topic}:=/{name}/{topic}"]
+    return arguments
 
 
 def _robot() -> list[Any]:

@@ -6,14 +6,12 @@ from dataclasses import replace
 from statistics import mean
 from typing import Final
 
-from pdn_ros.benchmark.case import EAGER, Case, Lap
-from pdn_ros.benchmark.images import picture
-from pdn_ros.benchmark.load import spinning
 from pdn_ros.benchmark.network import best, chosen_backends
 from pdn_ros.benchmark.results import Row, ratio
-from pdn_ros.benchmark.runners import Backend
-from pdn_ros.benchmark.settings import Settings
-from pdn_ros.benchmark.worker import WARM_UP
+from pdn_ros.benchmark.run import BenchmarkSettings
+from pdn_ros.benchmark.system import spinning
+from pdn_ros.benchmark.timing import EAGER, Case, Lap
+from pdn_ros.benchmark.worker import WARM_UP, Backend, picture
 from pdn_ros.perception.backends import available
 from pdn_ros.replay.results import Quantiles
 from pdn_ros.replay.settings import Progress
@@ -27,7 +25,7 @@ IMPOSSIBLE_MS: Final = 1e-3
 CONTEXT: Final = "context_alone"
 
 
-def deadline(settings: Settings, progress: Progress) -> tuple[list[Row], dict[str, float]]:
+def deadline(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], dict[str, float]]:
     """Time frames with a deadline in phases without and with load; returns rows and ratios."""
     names = [name for name in chosen_backends(settings) if name != EAGER] or available()
     backend = best(settings, names)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pdn_ros.replay.nodes import running
+from pdn_ros.harness.processes import running
 
 SLEEPER = """
 import signal, sys, time
@@ -49,7 +49,7 @@ def gone(pid: int) -> bool:
 def test_nodes_end_with_the_block(arguments: list[str]) -> None:
     with (
         pytest.raises(KeyboardInterrupt),
-        running({"sleeper": "sleeper"}, {"sleeper": arguments}) as (node,),
+        running({"sleeper": arguments}, {"sleeper": "sleeper"}) as (node,),
     ):
         assert wait_until(lambda: node.last_line() == "ready")
         raise KeyboardInterrupt
@@ -60,13 +60,13 @@ def test_the_last_line_of_a_ros_log_is_its_text(folder: Path) -> None:
     log = folder / "speaker.py"
     line = "[ERROR] [1700000000.123] [perception]: weights x.safetensors: no [such] file: y"
     log.write_text(f"def main():\n    print({line!r})\n")
-    with running({"speaker": "speaker"}, {"speaker": []}) as (node,):
+    with running({"speaker": []}, {"speaker": "speaker"}) as (node,):
         node.process.wait(20)
         assert node.last_line() == "weights x.safetensors: no [such] file: y"
 
 
 def test_a_node_that_died_says_why_in_one_line() -> None:
-    with running({"broken": "broken"}, {"broken": []}) as (node,):
+    with running({"broken": []}, {"broken": "broken"}) as (node,):
         node.process.wait(20)
         with pytest.raises(ChildProcessError, match=r"broken ended .*RuntimeError: no weights"):
             node.check()
@@ -76,8 +76,8 @@ def test_a_node_that_died_says_why_in_one_line() -> None:
 def test_nodes_end_even_when_we_are_killed() -> None:
     code = (
         "import time\n"
-        "from pdn_ros.replay.nodes import running\n"
-        "with running({'s': 'sleeper'}, {'s': []}) as (node,):\n"
+        "from pdn_ros.harness.processes import running\n"
+        "with running({'s': []}, {'s': 'sleeper'}) as (node,):\n"
         "    while node.last_line() != 'ready': time.sleep(0.05)\n"
         "    print(node.process.pid, flush=True)\n"
         "    time.sleep(60)\n"

@@ -1,29 +1,31 @@
-"""Publishing a drive through DDS and taking in what the nodes answer."""
+"""Live evaluation: the recording through DDS to both nodes, and what comes back."""
 
-import importlib
 import queue
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
-import rclpy
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
-
-from pdn_ros.bags.reader import TF, Message, Topic
+from pdn_ros.bags.reader import COMPRESSED_IMAGE, TF, Message, Topic
 from pdn_ros.bags.writer import LATCHED, VOLATILE, RawWriter
-from pdn_ros.replay.drive import Drive
-from pdn_ros.replay.nodes import NodeProcess
+from pdn_ros.classes import ClassSet
+from pdn_ros.errors import InputError
+from pdn_ros.harness.participant import Participant, message_type, reliable
+from pdn_ros.harness.processes import NodeProcess, enter_own_domain, running
+from pdn_ros.network import PatchDriveNet
+from pdn_ros.replay import recorded
+from pdn_ros.replay.drive import Drive, Moment
+from pdn_ros.replay.node_parameters import NodeParameters
+from pdn_ros.replay.output import Output
 from pdn_ros.replay.record import MASK, OCCUPANCY, TYPES
 from pdn_ros.replay.recorded import Arrival
 from pdn_ros.replay.results import NAN
-from pdn_ros.replay.settings import Settings
+from pdn_ros.replay.settings import Progress, Settings
+from pdn_ros.resources import config_path
 
+PERCEPTION: Final = "perception"
+LIDAR: Final = "lidar_projection"
 PROCESSING: Final = "/perception/debug/processing_time_ms"
 OUTPUTS: Final = {
     **TYPES,
@@ -36,28 +38,94 @@ LATCHED_OUTPUTS: Final = (OCCUPANCY, "/perception/label_info", "/perception/clas
 READY_S: Final = 120.0
 LAST_MASK_S: Final = 5.0
 _CLOCK_S: Final = 0.01
-_ASK_AGAIN_S: Final = 2.0
 
 
-@contextmanager
-def player_of(drive: Drive, writer: RawWriter, domain: int) -> Iterator["Player"]:
-    """Make a player in a ROS domain; what it receives goes into `writer`."""
-    context = Context()
-    rclpy.init(context=context, domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
-    player = None
-    try:
-        player = Player(drive, writer, context)
-        yield player
-    finally:
-        if player is not None:
-            player.close()
-        context.try_shutdown()
+class Live:
+    """Plays a drive to the nodes.
+
+    Raises:
+        InputError: The weights cannot be read.
+    """
+
+    def __init__(self, settings: Settings, drive: Drive, parameters: NodeParameters) -> None:
+        self.settings = settings
+        self.drive = drive
+        self.parameters = parameters
+        try:
+            net = PatchDriveNet.load(settings.weights or None)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        self.classes = ClassSet.model_validate_json(net.classes)
+        self.backend = settings.backend
+        self.rate_hz = NAN
+        self._patch_size = net.config.patch_size
+
+    def outputs(self, progress: Progress) -> Iterator[tuple[Moment, Output]]:
+        """Play, record, then yield every image with what the nodes published for it."""
+        total = self.drive.offered(self.settings.limit)
+        path = self.settings.out / "outputs"
+        arrivals = self._play(path, lambda done: progress(done, 2 * total))
+        found = recorded.outputs(self.drive, self.parameters, path, arrivals, self.settings.limit)
+        for moment, output in found:
+            yield moment, output
+            progress(total + moment.index + 1, 2 * total)
+
+    def _play(self, path: Path, progress: Callable[[int], None]) -> dict[int, Arrival]:
+        domain = enter_own_domain()
+        arguments = {PERCEPTION: self._perception_arguments()}
+        if self.drive.points:
+            arguments[LIDAR] = self._lidar_arguments()
+        with (
+            running(arguments) as started,
+            RawWriter(path) as writer,
+            Player(self.drive, writer, domain) as player,
+        ):
+            player.wait_until_ready(started)
+            player.warm_up(started)
+            player.play(self.settings, started, progress)
+        self.rate_hz = player.rate_hz()
+        return player.arrivals
+
+    def _perception_arguments(self) -> list[str]:
+        settings, drive = self.settings, self.drive
+        compressed = drive.image.msgtype == COMPRESSED_IMAGE
+        remaps = {
+            "image/compressed" if compressed else "image": drive.image.name,
+            "lidar_prior": "/lidar_projection/prior",
+            "lidar_depth": "/lidar_projection/depth",
+        }
+        values: dict[str, object] = {
+            "use_sim_time": "true",
+            "mode": settings.mode,
+            "budget": settings.budget,
+            "backend": settings.backend,
+            "image_transport": "compressed" if compressed else "raw",
+        }
+        if settings.weights:
+            values["weights"] = str(Path(settings.weights).absolute())
+        return self._arguments("perception.yaml", remaps, values)
+
+    def _lidar_arguments(self) -> list[str]:
+        remaps = {"points": self.drive.points.name} if self.drive.points else {}
+        values: dict[str, object] = {"use_sim_time": "true", "patch_size": self._patch_size}
+        return self._arguments("lidar_projection.yaml", remaps, values)
+
+    def _arguments(self, file: str, remaps: dict[str, str], values: dict[str, object]) -> list[str]:
+        if self.drive.camera_info:
+            remaps = {**remaps, "camera_info": self.drive.camera_info.name}
+        arguments = ["--ros-args", "--params-file", str(config_path(file))]
+        for name, value in values.items():
+            arguments += ["-p", f"{name}:={value}"]
+        for name, topic in remaps.items():
+            arguments += ["-r", f"{name}:={topic}"]
+        return arguments
 
 
-class Player:
-    """Publishes a bag's messages and takes what the nodes answer."""
+class Player(Participant):
+    """Publishes a bag's messages in a ROS domain and writes what the nodes answer."""
 
-    def __init__(self, drive: Drive, writer: RawWriter, context: Any) -> None:
+    def __init__(self, drive: Drive, writer: RawWriter, domain: int) -> None:
+        super().__init__("pdn_evaluate", domain)
         self.arrivals: dict[int, Arrival] = {}
         self._drive = drive
         self._writer = writer
@@ -67,24 +135,15 @@ class Player:
         self._last_mask = 0
         self._start: tuple[int, int] | None = None  # monotonic and drive time, nanoseconds
         self._speed = 1.0
-        self._node = rclpy.create_node("pdn_evaluate", context=context)
         self._inputs = _inputs(drive)
         self._publishers = {topic.name: self._publisher(topic) for topic in self._inputs}
-        self._clock = self._node.create_publisher(_type("rosgraph_msgs/msg/Clock"), "/clock", 10)
+        self._clock = self.node.create_publisher(
+            message_type("rosgraph_msgs/msg/Clock"), "/clock", 10
+        )
         for topic, msgtype in OUTPUTS.items():
             latched = topic in LATCHED_OUTPUTS
             writer.topic(topic, msgtype, LATCHED if latched else VOLATILE)
             self._subscribe(topic, msgtype, latched)
-        self._executor = SingleThreadedExecutor(context=context)
-        self._executor.add_node(self._node)
-        self._thread = threading.Thread(target=self._spin, name="outputs", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop listening, in order: what is left to the garbage collector can crash rclpy."""
-        self._executor.shutdown(timeout_sec=5)
-        self._thread.join(timeout=5)
-        self._node.destroy_node()
 
     def wait_until_ready(self, started: Sequence[NodeProcess]) -> None:
         """Wait until the nodes are active and both sides have found each other.
@@ -92,7 +151,7 @@ class Player:
         Raises:
             ChildProcessError: A node ended, could not be configured, or is not ready in time.
         """
-        waiting = {node.name: self._state_of(node.name) for node in started}
+        waiting = {node.name: self.poll_state(node.name) for node in started}
         end = time.monotonic() + READY_S
         while time.monotonic() < end:
             for node in started:
@@ -217,55 +276,20 @@ class Player:
         return (
             heard
             and self._clock.get_subscription_count() >= count
-            and all(self._node.count_publishers(topic) for topic in TYPES)
+            and all(self.node.count_publishers(topic) for topic in TYPES)
         )
-
-    def _state_of(self, name: str) -> Callable[[], str]:
-        """Return a function that says a node's state, asking over and over; empty: no answer.
-
-        A node that has not found our end yet loses its reply: the question is put again.
-        """
-        kind = importlib.import_module("lifecycle_msgs.srv").GetState
-        client = self._node.create_client(kind, f"/{name}/get_state")
-        asked: list[tuple[Any, float]] = []
-
-        def state() -> str:
-            answers = [future.result() for future, _ in asked if future.done()]
-            if answers:
-                asked.clear()
-                return str(answers[-1].current_state.label) if answers[-1] else ""
-            late = not asked or time.monotonic() - asked[-1][1] > _ASK_AGAIN_S
-            if late and client.service_is_ready():
-                asked.append((client.call_async(kind.Request()), time.monotonic()))
-            return ""
-
-        return state
 
     def _publisher(self, topic: Topic) -> Any:
-        static = topic.latched or topic.name.endswith("tf_static")
-        qos = QoSProfile(
-            depth=100 if topic.msgtype == TF else 5,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if static else DurabilityPolicy.VOLATILE,
-        )
-        return self._node.create_publisher(_type(topic.msgtype), topic.name, qos)
+        latched = topic.latched or topic.name.endswith("tf_static")
+        qos = reliable(100 if topic.msgtype == TF else 5, latched=latched)
+        return self.node.create_publisher(message_type(topic.msgtype), topic.name, qos)
 
     def _subscribe(self, topic: str, msgtype: str, latched: bool) -> None:
         def take(data: bytes) -> None:
             self._received.put((topic, time.monotonic_ns(), data))
 
-        qos = QoSProfile(
-            depth=5,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
-        )
-        self._node.create_subscription(_type(msgtype), topic, take, qos, raw=True)
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        qos = reliable(latched=latched)
+        self.node.create_subscription(message_type(msgtype), topic, take, qos, raw=True)
 
 
 def _inputs(drive: Drive) -> list[Topic]:
@@ -298,8 +322,3 @@ def _stamp_ns(data: bytes) -> int:
     order = "<" if data[1] & 1 else ">"
     sec, nanosec = struct.unpack_from(f"{order}iI", data, 4)
     return int(sec) * 1_000_000_000 + int(nanosec)
-
-
-def _type(name: str) -> Any:
-    package, _, kind = name.split("/")
-    return getattr(importlib.import_module(f"{package}.msg"), kind)
