@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from pdn_ros.simulation.assets_people import PHASES, cyclist, pedestrian
 from pdn_ros.simulation.assets_vehicles import vehicle
-from pdn_ros.simulation.layout import KERB, Labels, Layout, Plan
 from pdn_ros.simulation.mesh import Mesh
-from pdn_ros.simulation.path import Path
+from pdn_ros.simulation.street import KERB, Labels, Layout, Path, Plan
 from pdn_ros.simulation.textures import AtlasBuilder
 
 

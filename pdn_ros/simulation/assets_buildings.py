@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.simulation.layout import Labels, Layout
 from pdn_ros.simulation.mesh import Mesh, Paint, box, join, quad, soup, surface
+from pdn_ros.simulation.street import Labels, Layout
 from pdn_ros.simulation.textures import AtlasBuilder, noise, texels
 
 BAYS = 4

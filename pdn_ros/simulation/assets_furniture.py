@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.simulation.layout import Labels
 from pdn_ros.simulation.mesh import Mesh, Paint, ball, box, join, quad, soup, tube
+from pdn_ros.simulation.street import Labels
 from pdn_ros.simulation.textures import AtlasBuilder, texels
 
 GREY = (0.22, 0.21, 0.2)

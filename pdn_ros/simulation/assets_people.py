@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.simulation.layout import Labels
 from pdn_ros.simulation.mesh import Mesh, Paint, ball, box, join, surface, tube
+from pdn_ros.simulation.street import Labels
 from pdn_ros.simulation.textures import AtlasBuilder
 
 PHASES = 10

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.simulation.layout import Labels
 from pdn_ros.simulation.mesh import Mesh, Paint, join, soup, tube
+from pdn_ros.simulation.street import Labels
 from pdn_ros.simulation.textures import AtlasBuilder
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pdn_ros.simulation.layout import Labels
 from pdn_ros.simulation.mesh import Mesh, Paint, ball, box, join, quad, soup, surface, tube
+from pdn_ros.simulation.street import Labels
 from pdn_ros.simulation.textures import AtlasBuilder
 
 # Stations from the rear to the front: x / half length, sill, belt and top / height, half widths

@@ -9,9 +9,8 @@ from pdn_ros.simulation import assets_furniture as furniture
 from pdn_ros.simulation import assets_plants as plants
 from pdn_ros.simulation.assets_buildings import house
 from pdn_ros.simulation.assets_vehicles import vehicle
-from pdn_ros.simulation.layout import KERB, Labels, Layout, Plan
 from pdn_ros.simulation.mesh import Mesh
-from pdn_ros.simulation.path import Path
+from pdn_ros.simulation.street import KERB, Labels, Layout, Path, Plan
 from pdn_ros.simulation.textures import AtlasBuilder
 
 

@@ -1,4 +1,4 @@
-"""Renders what a camera sees: colours for the eye, labels and depth exact at pixel centres."""
+"""Rendering a camera image: light on surfaces, then lens, exposure and noise."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,55 @@ from numpy.typing import NDArray
 
 from pdn_ros.classes import VOID
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.simulation.caster import Caster
-from pdn_ros.simulation.film import Film
-from pdn_ros.simulation.scene import Scene
-from pdn_ros.simulation.surfaces import Surfaces, dot, interpolated
+from pdn_ros.simulation.light import Light
+from pdn_ros.simulation.rays import Caster, Surfaces, dot, interpolated
+from pdn_ros.simulation.scene import StreetScene
 from pdn_ros.simulation.textures import GROUND_LABEL, LEVELS
+
+Floats = NDArray[np.float32]
+CURVE_STEPS, CURVE_TOP = 8192, 4.0
+NOISE_SIDE = 512
+
+
+class Film:
+    """Develops pictures of one size."""
+
+    def __init__(self, light: Light, h: int, w: int) -> None:
+        self._light = light
+        y, x = np.mgrid[:h, :w].astype(np.float32)
+        radius = np.hypot((x - w / 2) / w, (y - h / 2) / w)
+        self._vignette = (1 - 0.55 * radius**2).astype(np.float32)
+        linear = np.arange(CURVE_STEPS, dtype=np.float32) * np.float32(CURVE_TOP / CURVE_STEPS)
+        # Hable's filmic curve: a toe for deep shadows, a shoulder for the sky.
+        a, b, c, d, e, f = 0.22, 0.30, 0.10, 0.20, 0.01, 0.30
+
+        def filmic(x: Floats | float) -> Floats:
+            return np.asarray((x * (a * x + c * b) + d * e) / (x * (a * x + b) + d * f) - e / f)
+
+        toned = filmic(2.2 * linear) / filmic(2.2 * CURVE_TOP * 0.6)
+        self._curve = (255 * np.clip(toned, 0, 1) ** (1 / 2.2)).astype(np.float32)
+        tile = np.random.default_rng(1).standard_normal(
+            (h + NOISE_SIDE // 2, w + NOISE_SIDE // 2, 3), np.float32
+        )
+        self._grain = tile
+
+    def develop(self, picture: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Return the 8-bit image: lens blur, vignette, exposure, tone curve, noise."""
+        light = self._light
+        picture = np.asarray(cv2.GaussianBlur(np.minimum(picture, 4.0), (3, 3), 0.6))
+        bright = float(np.mean(np.sqrt(picture[::8, ::8, 1])))
+        exposure = (np.sqrt(light.target) / max(bright, 1e-3)) ** 1.4
+        gain = self._vignette * np.float32(exposure)
+        # A filmic curve as a table: linear light to display values, gamma included.
+        index = cv2.multiply(picture, cv2.merge([gain] * 3), scale=CURVE_STEPS / CURVE_TOP)
+        index = np.minimum(index, CURVE_STEPS - 1).astype(np.int16)
+        display = self._curve[index]
+        # The noise of one tile, shifted anew for each picture.
+        rows, columns = rng.integers(0, NOISE_SIDE // 2, 2)
+        grain = self._grain[rows : rows + display.shape[0], columns : columns + display.shape[1]]
+        display = np.asarray(cv2.scaleAdd(grain, light.noise, display))
+        return np.asarray(cv2.convertScaleAbs(np.maximum(display, 0, out=display)))
+
 
 Floats = NDArray[np.float32]
 AO_REACH = 2.5
@@ -21,7 +65,7 @@ BAND = 40_000
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class Rendering:
     """What one exposure gives.
 
     Attributes:
@@ -63,7 +107,9 @@ class _Buffers:
 class Renderer:
     """Renders one scene with one camera."""
 
-    def __init__(self, scene: Scene, camera: Camera, caster: Caster, surfaces: Surfaces) -> None:
+    def __init__(
+        self, scene: StreetScene, camera: Camera, caster: Caster, surfaces: Surfaces
+    ) -> None:
         self._scene, self._camera = scene, camera
         self._caster, self._surfaces = caster, surfaces
         self._rays = np.ascontiguousarray(camera.rays().reshape(-1, 3).T, np.float32)
@@ -82,7 +128,7 @@ class Renderer:
         pose: NDArray[np.float64],
         where: NDArray[np.intp] | None,
         rng: np.random.Generator,
-    ) -> Shot:
+    ) -> Rendering:
         """Take one picture.
 
         Args:
@@ -107,7 +153,7 @@ class Renderer:
         np.add(out.direct, out.ambient, out=out.direct)
         image = self._film.develop(np.asarray(cv2.merge(list(out.direct.reshape(3, h, w)))), rng)
         size = (h, w)
-        return Shot(
+        return Rendering(
             image, out.mask.reshape(size), out.depth.reshape(size), out.instance.reshape(size)
         )
 

@@ -9,12 +9,11 @@ from pdn_ros.errors import InputError
 from pdn_ros.simulation.actors import Actor, Ego, draw_actors
 from pdn_ros.simulation.assets_buildings import add_facades
 from pdn_ros.simulation.assets_furniture import add_signs
-from pdn_ros.simulation.ground import ground_mesh, median_mesh, paint_ground
-from pdn_ros.simulation.layout import LAYOUTS, Labels, Layout, Plan
 from pdn_ros.simulation.light import Light
 from pdn_ros.simulation.mesh import Mesh, join
-from pdn_ros.simulation.path import Path
 from pdn_ros.simulation.placing import furnish
+from pdn_ros.simulation.road_surface import ground_mesh, median_mesh, paint_ground
+from pdn_ros.simulation.street import LAYOUTS, Labels, Layout, Path, Plan
 from pdn_ros.simulation.textures import Atlas, AtlasBuilder, add_surfaces
 
 BEHIND, AHEAD = 40.0, 170.0
@@ -40,7 +39,7 @@ class SceneObject:
     high: NDArray[np.float32]
 
 
-class Stage:
+class SceneBuilder:
     """Collects meshes, objects with boxes, and obstacles' footprints."""
 
     def __init__(self) -> None:
@@ -61,7 +60,7 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class StreetScene:
     """All of a drive's world; the world's frame is `odom`.
 
     Attributes:
@@ -122,7 +121,7 @@ def draw_course(name: str, seed: int, seconds: float) -> tuple[Ego, Path]:
     return ego, path
 
 
-def build_scene(name: str, seed: int, seconds: float) -> Scene:
+def build_scene(name: str, seed: int, seconds: float) -> StreetScene:
     """Return the street of this name and seed, long enough for a drive of `seconds`.
 
     Raises:
@@ -136,13 +135,13 @@ def build_scene(name: str, seed: int, seconds: float) -> Scene:
     add_signs(atlas)
     add_facades(atlas, facades, 7)
     ground = paint_ground(atlas, layout, plan, labels, paving)
-    stage = Stage()
+    stage = SceneBuilder()
     furnish(stage, place, atlas, layout, plan, labels, path)
     first = len(stage.objects) + 1
     actors = draw_actors(people, atlas, layout, plan, labels, ego, driven, first)
     land = ground_mesh(path, layout, plan, labels, atlas, ground)
     islands = median_mesh(path, layout, plan, labels, atlas) if layout.median else []
-    return Scene(
+    return StreetScene(
         name=name,
         path=path,
         layout=layout,

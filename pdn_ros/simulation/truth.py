@@ -9,14 +9,13 @@ from numpy.typing import NDArray
 from pdn_ros.bags.boxes import Box
 from pdn_ros.geometry.grid import GridConfig, GridSnapshot
 from pdn_ros.geometry.transforms import invert
-from pdn_ros.simulation.caster import Caster
-from pdn_ros.simulation.layout import KERB
-from pdn_ros.simulation.lidar import Scan
 from pdn_ros.simulation.mesh import footprint
-from pdn_ros.simulation.placed import Placed
-from pdn_ros.simulation.render import Shot
-from pdn_ros.simulation.rig import Rig
-from pdn_ros.simulation.scene import Scene
+from pdn_ros.simulation.rays import Caster
+from pdn_ros.simulation.render import Rendering
+from pdn_ros.simulation.scene import StreetScene
+from pdn_ros.simulation.sensors import LidarScan, Rig
+from pdn_ros.simulation.street import KERB
+from pdn_ros.simulation.world import Placed
 
 LOW, HIGH = 0.25, 2.0
 """What reaches into these heights above the ground stands in a vehicle's way."""
@@ -42,14 +41,20 @@ class _Outline:
 class Truth:
     """Knows the obstacles of one scene."""
 
-    def __init__(self, scene: Scene, rig: Rig, caster: Caster, names: tuple[str, ...]) -> None:
+    def __init__(
+        self, scene: StreetScene, rig: Rig, caster: Caster, names: tuple[str, ...]
+    ) -> None:
         self._scene, self._rig, self._caster, self._names = scene, rig, caster, names
         self._config = GridConfig()
         outlines = (footprint(mesh, z + LOW, z + HIGH) for mesh, z in scene.obstacles)
         self._static = [_Outline.of(points) for points in outlines if points is not None]
 
     def boxes(
-        self, base: NDArray[np.float64], placed: list[Placed], shot: Shot, scan: Scan | None
+        self,
+        base: NDArray[np.float64],
+        placed: list[Placed],
+        shot: Rendering,
+        scan: LidarScan | None,
     ) -> tuple[Box, ...]:
         """Return the boxes, in `base_link`, of what the camera or the LiDAR sees."""
         things = [(o.instance, o.label, o.pose, o.low, o.high) for o in self._scene.objects]
@@ -73,7 +78,7 @@ class Truth:
         return tuple(boxes)
 
     def occupancy(
-        self, base: NDArray[np.float64], placed: list[Placed], shot: Shot
+        self, base: NDArray[np.float64], placed: list[Placed], shot: Rendering
     ) -> GridSnapshot:
         """Return the grid in `odom`, in the window of `geometry.occupancy`.
 
@@ -168,7 +173,7 @@ class Truth:
     def _touched(
         self,
         pose: NDArray[np.float64],
-        shot: Shot,
+        shot: Rendering,
         origin: NDArray[np.float64],
         shape: tuple[int, int],
     ) -> NDArray[np.bool_]:

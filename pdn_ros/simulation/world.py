@@ -1,16 +1,34 @@
 """One frame of a scene: everything in its place at an instant, seen by the sensors."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.simulation.caster import Caster
-from pdn_ros.simulation.lidar import Lidar, Scan
-from pdn_ros.simulation.mesh import join
-from pdn_ros.simulation.placed import Placed
-from pdn_ros.simulation.render import Renderer, Shot
-from pdn_ros.simulation.rig import Rig
-from pdn_ros.simulation.scene import Scene
-from pdn_ros.simulation.surfaces import Surfaces
+from pdn_ros.simulation.actors import Actor
+from pdn_ros.simulation.mesh import Mesh, join
+from pdn_ros.simulation.rays import Caster, Surfaces
+from pdn_ros.simulation.render import Renderer, Rendering
+from pdn_ros.simulation.scene import StreetScene
+from pdn_ros.simulation.sensors import Lidar, LidarScan, Rig
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A moving thing at an instant."""
+
+    actor: Actor
+    pose: NDArray[np.float64]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    mesh: Mesh
+
+    def corners(self) -> NDArray[np.float64]:
+        """Return its box's corners in the world, (8, 3)."""
+        pick = np.array(np.meshgrid([0, 1], [0, 1], [0, 1])).reshape(3, 8).T
+        local = np.where(pick == 0, self.low, self.high)
+        return np.asarray(local @ self.pose[:3, :3].T + self.pose[:3, 3])
+
 
 BEHIND, AHEAD = 45.0, 130.0
 """Moving things beyond this are left out, in metres."""
@@ -19,7 +37,7 @@ BEHIND, AHEAD = 45.0, 130.0
 class World:
     """Renders and scans a scene; keep one for many frames."""
 
-    def __init__(self, scene: Scene, rig: Rig) -> None:
+    def __init__(self, scene: StreetScene, rig: Rig) -> None:
         self.scene, self.rig = scene, rig
         self.caster = Caster(scene.static)
         self._surfaces = Surfaces(scene)
@@ -48,12 +66,12 @@ class World:
 
     def photograph(
         self, base: NDArray[np.float64], placed: list[Placed], rng: np.random.Generator
-    ) -> Shot:
+    ) -> Rendering:
         """Take a picture from T_odom_base."""
         pose = base @ self.rig.base_optical
         return self._renderer.shoot(pose, self._where(pose, placed), rng)
 
-    def scan(self, base: NDArray[np.float64], rng: np.random.Generator) -> Scan:
+    def scan(self, base: NDArray[np.float64], rng: np.random.Generator) -> LidarScan:
         """Take a scan from T_odom_base."""
         return self._lidar.scan(base @ self.rig.base_lidar, rng)
 

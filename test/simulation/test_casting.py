@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from pdn_ros.simulation.caster import Caster
 from pdn_ros.simulation.mesh import Paint, ball, box, footprint, pose, tube
-from pdn_ros.simulation.path import Path
+from pdn_ros.simulation.rays import Caster
+from pdn_ros.simulation.street import Path
 
 PAINT = Paint(0, 0)
 

@@ -12,7 +12,7 @@ from pdn_ros.bags import layout
 from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import load_classes
 from pdn_ros.simulation import DriveConfig, DriveFrame, simulate, write_folder
-from pdn_ros.simulation.drive import EPOCH_NS
+from pdn_ros.simulation.drive_rendering import EPOCH_NS
 
 
 @pytest.fixture(scope="module")

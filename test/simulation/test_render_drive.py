@@ -8,7 +8,7 @@ from pdn_ros.classes import load_classes
 from pdn_ros.errors import InputError
 from pdn_ros.geometry.transforms import invert
 from pdn_ros.simulation import DriveConfig, DriveFrame, render_drive
-from pdn_ros.simulation.drive import EPOCH_NS
+from pdn_ros.simulation.drive_rendering import EPOCH_NS
 from pdn_ros.simulation.scene import draw_course
 
 

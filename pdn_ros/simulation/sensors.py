@@ -1,14 +1,55 @@
-"""A spinning LiDAR: exact ray casting with what makes real scans incomplete."""
+"""The sensors: where they are mounted, the camera's lens, and a spinning LiDAR."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.simulation.caster import Caster
-from pdn_ros.simulation.scene import Scene
-from pdn_ros.simulation.surfaces import Floats, Surfaces, dot, interpolated
+from pdn_ros.geometry.camera import Camera
+from pdn_ros.simulation.mesh import pose
+from pdn_ros.simulation.rays import Caster, Floats, Surfaces, dot, interpolated
+from pdn_ros.simulation.scene import StreetScene
 from pdn_ros.simulation.textures import GROUND_LABEL
+
+CAMERA_OPTICAL = np.array(
+    [[0.0, 0.0, 1.0, 0.0], [-1.0, 0.0, 0.0, 0.0], [0.0, -1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+)
+"""T_camera_optical: REP 103's body frame (x forward) against the optical one (z forward)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """The sensors on the vehicle; transforms map points of the second frame into the first.
+
+    Attributes:
+        camera: Pinhole camera without distortion.
+        base_camera: T_base_camera, camera's body frame.
+        base_lidar: T_base_lidar.
+    """
+
+    camera: Camera
+    base_camera: NDArray[np.float64]
+    base_lidar: NDArray[np.float64]
+
+    @property
+    def base_optical(self) -> NDArray[np.float64]:
+        """T_base_optical."""
+        return np.asarray(self.base_camera @ CAMERA_OPTICAL)
+
+    @classmethod
+    def draw(cls, width: int, height: int, seed: int) -> "Rig":
+        """Return a rig whose lens and mounting vary with the seed."""
+        rng = np.random.default_rng([seed, 77])
+        focal = width * float(rng.uniform(0.62, 0.85))
+        k = np.array([[focal, 0, width / 2 - 0.5], [0, focal, height / 2 - 0.5], [0, 0, 1.0]])
+        camera = Camera(width=width, height=height, k=k, d=np.zeros(0), model="")
+        z, pitch = float(rng.uniform(1.3, 1.75)), float(rng.uniform(0.0, 0.05))
+        return cls(
+            camera=camera,
+            base_camera=pose(0.9, 0.0, z, 0.0, pitch),
+            base_lidar=pose(0.4, 0.0, 1.9),
+        )
+
 
 RINGS, STEPS = 64, 1600
 ELEVATION = (np.deg2rad(-24.8), np.deg2rad(2.0))
@@ -18,7 +59,7 @@ RANGE_NOISE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class LidarScan:
     """Returns of one turn, all at the same instant.
 
     Attributes:
@@ -35,7 +76,7 @@ class Scan:
 class Lidar:
     """Scans one scene."""
 
-    def __init__(self, scene: Scene, caster: Caster, surfaces: Surfaces) -> None:
+    def __init__(self, scene: StreetScene, caster: Caster, surfaces: Surfaces) -> None:
         self._scene, self._caster, self._surfaces = scene, caster, surfaces
         up = np.linspace(*ELEVATION, RINGS)[:, None]
         turn = np.linspace(-np.pi, np.pi, STEPS, endpoint=False)[None]
@@ -50,7 +91,7 @@ class Lidar:
         self._gain = np.full(256, 0.7, np.float32)
         self._gain[[labels.sign, labels.lane_marking]] = (2.5, 2.0)
 
-    def scan(self, pose: NDArray[np.float64], rng: np.random.Generator) -> Scan:
+    def scan(self, pose: NDArray[np.float64], rng: np.random.Generator) -> LidarScan:
         """Scan from T_world_lidar; a beam returns by range, incidence and reflectance, or not."""
         rays = self._beams @ pose[:3, :3].astype(np.float32).T
         origin = pose[:3, 3].astype(np.float32)
@@ -75,4 +116,4 @@ class Lidar:
         points = np.empty((len(back), 4), np.float32)
         points[:, :3] = self._beams[hit[back]] * measured[:, None]
         points[:, 3] = np.clip(0.8 * reflectance[back] * (0.3 + 0.7 * cosine[back]), 0, 1)
-        return Scan(points, label[back], table.instance[triangle[back]])
+        return LidarScan(points, label[back], table.instance[triangle[back]])

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pdn_ros.bags.boxes import Box
 from pdn_ros.classes import load_classes
 from pdn_ros.geometry.grid import GridSnapshot
-from pdn_ros.simulation.rig import Rig
 from pdn_ros.simulation.scene import build_scene
+from pdn_ros.simulation.sensors import Rig
 from pdn_ros.simulation.truth import Truth
 from pdn_ros.simulation.world import World
 
