@@ -1,11 +1,14 @@
-"""Files: nothing half-written stays under its final name, and YAML is checked when it is read."""
+"""Files: nothing half-written under a final name, YAML checked when read, JSON without NaN."""
 
+import json
+import math
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -65,3 +68,20 @@ def read_yaml(path: Path, kind: type[Model]) -> Model:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise InputError(f"{path}: no {kind.__name__}: {where}: {first['msg']}") from error
+
+
+def write_json(path: Path, record: Any) -> None:
+    """Write a dataclass as JSON; what is not known (NaN) becomes null."""
+    text = json.dumps(_known(asdict(record)), indent=2, allow_nan=False)
+    with atomic(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
+
+
+def _known(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _known(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_known(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pdn_ros.classes import VOID
 from pdn_ros.files import atomic
 from pdn_ros.network import PatchDriveNet
-from pdn_ros.visualization import colours
+from pdn_ros.visualization import colorize
 
 OUT: Final = DOCS / "images" / "failures.jpg"
 WIDTH: Final = 480
@@ -40,7 +40,7 @@ def errors(model: Model, image: Picture, label: Picture) -> tuple[float, float, 
         cv2.rectangle(framed, corner.tolist(), end, (80, 220, 255), 3)
     shown = image // 3
     shown[mended], shown[wrong] = BLUE, RED
-    masks = [colours(ids, model.classes) for ids in (label, found.mask)]
+    masks = [colorize(ids, model.classes) for ids in (label, found.mask)]
     thin = np.isin(label, model.classes.thin)
     pictures = [np.asarray(p, np.uint8) for p in (framed, *masks, shown)]
     return wrong[thin].mean() if thin.any() else 0.0, wrong.mean(), pictures

@@ -11,7 +11,7 @@ from typing import Final
 
 from evidence import DOCS, RESULTS, replace_block, table
 
-from pdn_ros.benchmark.results import Benchmark, Row
+from pdn_ros.benchmark.measurements import Benchmark, Row
 
 DOCUMENT: Final = DOCS / "performance.md"
 BEFORE: Final = "-before"

@@ -6,8 +6,8 @@ from dataclasses import replace
 from statistics import mean
 from typing import Final
 
+from pdn_ros.benchmark.measurements import Row, ratio
 from pdn_ros.benchmark.network import best, chosen_backends
-from pdn_ros.benchmark.results import Row, ratio
 from pdn_ros.benchmark.run import BenchmarkSettings
 from pdn_ros.benchmark.system import spinning
 from pdn_ros.benchmark.timing import EAGER, Case, Lap

@@ -6,7 +6,7 @@ from itertools import count
 from math import isnan
 from typing import Final
 
-from pdn_ros.benchmark.results import Row, ratio
+from pdn_ros.benchmark.measurements import Row, ratio
 from pdn_ros.benchmark.run import BenchmarkSettings, Size
 from pdn_ros.benchmark.timing import EAGER, Case, take_turns
 from pdn_ros.benchmark.worker import WorkerProcess

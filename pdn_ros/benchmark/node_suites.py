@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from pdn_ros.benchmark.results import Row, ratio
+from pdn_ros.benchmark.measurements import Row, ratio
 from pdn_ros.benchmark.run import UHD, BenchmarkSettings
 from pdn_ros.benchmark.session import (
     FIRST_S,

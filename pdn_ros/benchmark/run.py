@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pdn_ros import machine
-from pdn_ros.benchmark.results import Benchmark, Row
+from pdn_ros.benchmark.measurements import Benchmark, Row
 from pdn_ros.benchmark.system import Energy
 from pdn_ros.errors import InputError
 from pdn_ros.replay.settings import Progress

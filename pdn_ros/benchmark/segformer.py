@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pdn_ros.benchmark.results import Row, ratio
+from pdn_ros.benchmark.measurements import Row, ratio
 from pdn_ros.benchmark.run import BenchmarkSettings
 from pdn_ros.benchmark.timing import SEGFORMER, Case, Lap, take_turns
 from pdn_ros.benchmark.worker import WorkerProcess

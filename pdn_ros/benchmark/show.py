@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from pdn_ros.benchmark.results import Benchmark, Row
+from pdn_ros.benchmark.measurements import Benchmark, Row
 from pdn_ros.files import atomic
 
 

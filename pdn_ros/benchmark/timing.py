@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from statistics import mean, median
 from typing import Final, Protocol
 
-from pdn_ros.benchmark.results import Row
+from pdn_ros.benchmark.measurements import Row
 from pdn_ros.replay.results import NAN
 
 EAGER: Final = "torch_eager"

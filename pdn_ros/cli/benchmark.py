@@ -5,8 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pdn_ros.cli.options import Config, Out, Weights, image_size, words
-from pdn_ros.cli.progress import progress
+from pdn_ros.cli.common import Config, Out, Weights, image_size, progress, words
 from pdn_ros.files import atomic
 
 
@@ -82,7 +81,7 @@ def benchmark(
 
     from pdn_ros import machine
     from pdn_ros.benchmark import show
-    from pdn_ros.benchmark.results import Benchmark, require_same_machine
+    from pdn_ros.benchmark.measurements import Benchmark, require_same_machine
 
     other = Benchmark.read(compare) if compare else None
     if other is not None:

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.options import Config
-from pdn_ros.cli.progress import progress
+from pdn_ros.cli.common import Config, progress
 from pdn_ros.errors import InputError
 
 app = typer.Typer(

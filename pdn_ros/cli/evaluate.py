@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.interrupt import held_back
-from pdn_ros.cli.options import Backend, Budget, Config, Mode, Out, Weights
-from pdn_ros.cli.progress import progress
+from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Weights, held_back, progress
 
 Topic = Annotated[str, typer.Option(metavar="TOPIC", help="Topic; default: found by its type.")]
 

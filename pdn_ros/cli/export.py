@@ -5,7 +5,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 import typer
 
-from pdn_ros.cli.options import Config, Weights, image_size, words
+from pdn_ros.cli.common import Config, Weights, image_size, words
 from pdn_ros.errors import InputError
 
 Mode: TypeAlias = Literal["patch", "context", "dense"]

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.options import Backend, Budget, Config, Mode, Out, Weights
-from pdn_ros.cli.progress import progress
+from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Weights, progress
 from pdn_ros.errors import InputError
 
 
@@ -37,7 +36,7 @@ def segment(
     require_writable(out)
 
     from pdn_ros.perception import Frame, Pipeline, PipelineConfig
-    from pdn_ros.replay.images import read_image, write_result
+    from pdn_ros.replay.image_files import read_image, write_result
 
     pipeline = Pipeline(PipelineConfig(weights=weights, backend=backend, mode=mode, budget=budget))
     failures = 0

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.options import Config, image_size
-from pdn_ros.cli.progress import progress
+from pdn_ros.cli.common import Config, image_size, progress
 
 
 def simulate(

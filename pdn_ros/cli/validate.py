@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.options import Backend, Budget, Config, Out, Weights, words
-from pdn_ros.cli.progress import progress
+from pdn_ros.cli.common import Backend, Budget, Config, Out, Weights, progress, words
 from pdn_ros.files import atomic
 
 
@@ -39,7 +38,7 @@ def validate(
     del config
     from rich.console import Console
 
-    from pdn_ros.replay.results import write_json
+    from pdn_ros.files import write_json
     from pdn_ros.validation import validate as validation
 
     modes = words(mode)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Grid(Protocol):
+class GridLike(Protocol):
     """An occupancy grid as in nav_msgs/OccupancyGrid, its axes those of the frame."""
 
     @property
@@ -43,7 +43,9 @@ class GridScore:
         self.cells = np.zeros(2, dtype=np.int64)  # known to the truth: unknown to the grid, all
         self._errors: list[NDArray[np.float32]] = []
 
-    def update(self, grid: Grid, truth: Grid, where: NDArray[np.bool_] | None = None) -> None:
+    def update(
+        self, grid: GridLike, truth: GridLike, where: NDArray[np.bool_] | None = None
+    ) -> None:
         """Add one frame.
 
         Args:
@@ -103,7 +105,7 @@ class GridScore:
         return float(np.percentile(np.concatenate(self._errors), percentile))
 
 
-def overlap(grid: Grid, truth: Grid) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def overlap(grid: GridLike, truth: GridLike) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Return the slices of two grids that cover the same cells.
 
     Raises:
@@ -130,7 +132,7 @@ def overlap(grid: Grid, truth: Grid) -> tuple[tuple[slice, slice], tuple[slice, 
 
 
 def boxes_occupied(
-    grid: Grid, footprints: NDArray[np.float64], occupied_threshold: int = 65
+    grid: GridLike, footprints: NDArray[np.float64], occupied_threshold: int = 65
 ) -> NDArray[np.bool_]:
     """Tell which boxes have an occupied cell in their footprint.
 
@@ -153,7 +155,7 @@ def boxes_occupied(
     return result
 
 
-def free_share(grid: Grid, points: NDArray[np.floating], free_threshold: int = 25) -> float:
+def free_share(grid: GridLike, points: NDArray[np.floating], free_threshold: int = 25) -> float:
     """Share of points (N, 2) or (N, 3), in the grid's frame, that fall into free cells.
 
     Points outside the grid do not count; nan when there is none inside.

@@ -1,12 +1,11 @@
 """What an evaluation finds: the records behind metrics.json and frames.csv."""
 
 import csv
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
@@ -37,7 +36,7 @@ class Quantiles:
 
 @dataclass(frozen=True, slots=True)
 class GridFigures:
-    """An occupancy grid against the truth, over all frames; see `evaluation.grids`."""
+    """An occupancy grid against the truth, over all frames; see `replay.grids`."""
 
     free_iou: float = NAN
     occupied_iou: float = NAN
@@ -115,29 +114,12 @@ class Metrics:
     stages_ms: dict[str, float] = field(default_factory=dict)
 
 
-def write_json(path: Path, record: Any) -> None:
-    """Write a dataclass as JSON; what is not known (NaN) becomes null."""
-    text = json.dumps(_known(asdict(record)), indent=2, allow_nan=False)
-    with atomic(path) as part:
-        part.write_text(text + "\n", encoding="utf-8")
-
-
 def write_csv(path: Path, rows: Sequence[FrameRow]) -> None:
     """Write the frames as CSV; what is not known is an empty field."""
     with atomic(path) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([f.name for f in fields(FrameRow)])
         writer.writerows([_cell(value) for value in asdict(row).values()] for row in rows)
-
-
-def _known(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _known(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_known(item) for item in value]
-    if isinstance(value, float):
-        return round(value, 6) if math.isfinite(value) else None
-    return value
 
 
 def _cell(value: object) -> object:

@@ -9,12 +9,13 @@ from pdn_ros import machine
 from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import ClassSet
 from pdn_ros.errors import InputError
+from pdn_ros.files import write_json
 from pdn_ros.replay.drive import Drive, Moment
 from pdn_ros.replay.node_parameters import NodeParameters
 from pdn_ros.replay.output import Output
 from pdn_ros.replay.present import Presenter
 from pdn_ros.replay.report import write_report
-from pdn_ros.replay.results import Metrics, write_csv, write_json
+from pdn_ros.replay.results import Metrics, write_csv
 from pdn_ros.replay.score import Scorer
 from pdn_ros.replay.settings import Progress, Settings
 

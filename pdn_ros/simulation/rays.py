@@ -87,7 +87,6 @@ class Caster:
         return np.asarray(out)
 
 
-Floats = NDArray[np.float32]
 SPARE = 150_000
 """Room for moving triangles behind the static ones in the tables of attributes."""
 

@@ -58,7 +58,6 @@ class Film:
         return np.asarray(cv2.convertScaleAbs(np.maximum(display, 0, out=display)))
 
 
-Floats = NDArray[np.float32]
 AO_REACH = 2.5
 BAND = 40_000
 """Pixels that are rendered together."""

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pdn_ros.benchmark.measurements import Benchmark, Row, require_same_machine
 from pdn_ros.benchmark.network import network_ratios
-from pdn_ros.benchmark.results import Benchmark, Row, require_same_machine
 from pdn_ros.benchmark.run import BenchmarkSettings
 from pdn_ros.benchmark.segformer import ALONE, segformer_ratios
 from pdn_ros.benchmark.show import tables
 from pdn_ros.benchmark.system import Energy
 from pdn_ros.benchmark.timing import BLOCK, EAGER, SEGFORMER, Case, Lap, take_turns
 from pdn_ros.cli.app import main
-from pdn_ros.cli.options import image_size
+from pdn_ros.cli.common import image_size
 from pdn_ros.errors import InputError
 
 MACHINE = {"processor": "Z80, 1 cores", "system": "CP/M", "memory": "0 GiB", "gpu": "none"}

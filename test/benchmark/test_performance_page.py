@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pdn_ros.benchmark.results import Benchmark, Row
+from pdn_ros.benchmark.measurements import Benchmark, Row
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

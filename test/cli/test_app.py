@@ -10,7 +10,7 @@ from PIL import Image
 
 from pdn_ros.cli import app
 from pdn_ros.cli.app import main
-from pdn_ros.cli.progress import progress
+from pdn_ros.cli.common import progress
 
 COMMANDS = (
     "benchmark",

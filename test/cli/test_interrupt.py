@@ -3,7 +3,7 @@ import weakref
 
 import pytest
 
-from pdn_ros.cli.interrupt import held_back
+from pdn_ros.cli.common import held_back
 
 
 class Thing:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pdn_ros.errors import InputError
+from pdn_ros.files import write_json
 from pdn_ros.replay.results import (
     BoxFigures,
     FrameRow,
@@ -13,7 +14,6 @@ from pdn_ros.replay.results import (
     Metrics,
     Quantiles,
     write_csv,
-    write_json,
 )
 from pdn_ros.replay.settings import Rate, Settings, parse_rate
 

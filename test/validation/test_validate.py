@@ -14,7 +14,7 @@ from sklearn.metrics import jaccard_score
 from pdn_ros import PatchDriveNet
 from pdn_ros.classes import load_classes
 from pdn_ros.errors import InputError
-from pdn_ros.replay.results import write_json
+from pdn_ros.files import write_json
 from pdn_ros.validation.validate import MODES, Settings, at_size, validate
 
 STREET = load_classes("street")

@@ -1,11 +1,51 @@
-"""Pictures over the camera image: classes, range, and where the precision went."""
+"""Pictures of what the network and the grid say, fast enough for a node."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pdn_ros.classes import VOID, ClassSet
-from pdn_ros.visualization.colours import colours
+from pdn_ros.files import atomic
+
+
+@lru_cache(maxsize=8)
+def color_table(classes: ClassSet) -> NDArray[np.uint8]:
+    """Colour of every id, (256, 1, 3) uint8 BGR as cv2 takes it; black where there is no class."""
+    table = np.zeros((256, 1, 3), dtype=np.uint8)
+    table[: len(classes.classes), 0] = classes.colors[:, ::-1]
+    table.flags.writeable = False
+    return table
+
+
+def colorize(mask: NDArray[np.uint8], classes: ClassSet) -> NDArray[np.uint8]:
+    """Colour a mask of class ids.
+
+    Args:
+        mask: (H, W) uint8 class ids; void is black.
+        classes: The class set.
+
+    Returns:
+        (H, W, 3) uint8 BGR.
+    """
+    return np.asarray(cv2.applyColorMap(mask, color_table(classes)), dtype=np.uint8)
+
+
+def save_mask(path: Path, mask: NDArray[np.uint8], classes: ClassSet) -> None:
+    """Write a mask as palette PNG: the stored values are the ids, any viewer shows the colours.
+
+    Raises:
+        InputError: The folder cannot be written.
+    """
+    picture = Image.fromarray(mask)
+    picture.putpalette(color_table(classes)[:, 0, ::-1].tobytes())
+    with atomic(path) as part:
+        picture.save(part, format="PNG")
+
 
 OUTLINE = (255, 240, 90)  # BGR; the heat map has no light cyan
 SHADOW = (30, 20, 20)
@@ -27,7 +67,7 @@ def overlay(
     Returns:
         (H, W, 3) uint8 BGR.
     """
-    blended = cv2.addWeighted(image, 1 - alpha, colours(mask, classes), alpha, 0)
+    blended = cv2.addWeighted(image, 1 - alpha, colorize(mask, classes), alpha, 0)
     void = cv2.inRange(mask, VOID, VOID)
     if cv2.hasNonZero(void):
         cv2.copyTo(image, void, blended)
@@ -118,3 +158,39 @@ def _draw_bars(picture: NDArray[np.uint8], share: NDArray[np.float32], patch_siz
         foot = y + patch_size - margin
         start, end = (x + margin, foot - margin // 2), (x + margin + int(length), foot)
         cv2.rectangle(picture, start, end, PRIOR, cv2.FILLED)
+
+
+UNKNOWN: Final = (74, 66, 62)  # BGR
+FREE: Final = (226, 240, 222)
+EVEN: Final = (120, 190, 235)
+OCCUPIED: Final = (40, 40, 200)
+
+
+@lru_cache(maxsize=1)
+def _table() -> NDArray[np.uint8]:
+    """Colour of every value as uint8: 0 free to 100 occupied, all else (-1 is 255) unknown."""
+    table = np.empty((256, 1, 3), dtype=np.uint8)
+    table[:] = UNKNOWN
+    values = np.arange(101)
+    for channel in range(3):
+        stops = (FREE[channel], EVEN[channel], OCCUPIED[channel])
+        table[:101, 0, channel] = np.interp(values, (0, 50, 100), stops)
+    return table
+
+
+def grid_image(data: NDArray[np.int8], scale: int = 1) -> NDArray[np.uint8]:
+    """Draw an occupancy grid as seen from above, x (forward) up and y to the left.
+
+    Args:
+        data: (rows = y, cols = x) int8 as in nav_msgs/OccupancyGrid: -1 unknown, 0 free to 100
+            occupied.
+        scale: Pixels a cell.
+
+    Returns:
+        (cols * scale, rows * scale, 3) uint8 BGR; its upper left pixel is the largest x and y.
+    """
+    seen = np.ascontiguousarray(data.view(np.uint8).T[::-1, ::-1])
+    picture = cv2.applyColorMap(seen, _table())
+    if scale > 1:
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    return np.asarray(picture, dtype=np.uint8)

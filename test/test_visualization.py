@@ -6,15 +6,18 @@ from PIL import Image
 
 from pdn_ros.classes import load_classes
 from pdn_ros.visualization import (
-    colours,
+    FREE,
+    OCCUPIED,
+    OUTLINE,
+    PRIOR,
+    UNKNOWN,
+    colorize,
     depth_overlay,
     grid_image,
     overlay,
     saliency,
     save_mask,
 )
-from pdn_ros.visualization.grid import FREE, OCCUPIED, UNKNOWN
-from pdn_ros.visualization.overlays import OUTLINE, PRIOR
 
 STREET = load_classes("street")
 IMAGE = np.full((90, 130, 3), 100, dtype=np.uint8)
@@ -23,7 +26,7 @@ IMAGE = np.full((90, 130, 3), 100, dtype=np.uint8)
 def test_colours_are_those_of_the_class_file_in_bgr():
     mask = np.array([[3, 255], [0, 11]], dtype=np.uint8)
     expected = [[[128, 64, 128], [0, 0, 0]], [[180, 130, 70], [255, 255, 255]]]
-    assert colours(mask, STREET).tolist() == expected
+    assert colorize(mask, STREET).tolist() == expected
 
 
 def test_overlay_blends_and_leaves_void_alone():
@@ -35,7 +38,7 @@ def test_overlay_blends_and_leaves_void_alone():
     assert (IMAGE == 100).all()
 
 
-def test_saved_masks_hold_ids_and_show_colours(tmp_path):
+def test_saved_masks_hold_ids_and_show_colorize(tmp_path):
     mask = np.array([[0, 3, 11, 255]], dtype=np.uint8)
     save_mask(tmp_path / "a.mask.png", mask, STREET)
     with Image.open(tmp_path / "a.mask.png") as picture:

@@ -1,7 +1,14 @@
-"""Options that several commands share."""
+"""What several commands share: options, progress on stderr, and Ctrl-C while libraries load."""
 
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import FrameType
+from typing import Annotated, Any, Final, Literal
 
 import typer
 import yaml
@@ -78,3 +85,82 @@ Backend = Annotated[
 Weights = Annotated[
     str, typer.Option(metavar="FILE", help="Weights (.safetensors); default: those that ship.")
 ]
+
+
+Progress = Callable[[int, int], None]
+"""Called with the steps done and their total (0: not known)."""
+
+_SECONDS_BETWEEN_LINES: Final = 5.0
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Progress]:
+    """Show how far a job is; yields the function that the job reports to."""
+    if sys.stderr.isatty():
+        with _bar(label) as report:
+            yield report
+    else:
+        yield _lines(label)
+
+
+@contextmanager
+def _bar(label: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task(label, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total or None)
+
+
+def _lines(label: str) -> Progress:
+    last = time.monotonic() - _SECONDS_BETWEEN_LINES
+
+    def report(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < _SECONDS_BETWEEN_LINES and (not total or done < total):
+            return
+        last = now
+        print(f"{label}: {done}/{total}" if total else f"{label}: {done}", file=sys.stderr)
+
+    return report
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let a Ctrl-C wait until the block ends.
+
+    Python raises KeyboardInterrupt between any two bytecodes. In the middle of an import those may
+    be a library's that swallows every exception, or a weak reference's callback of the import
+    system, whose exceptions Python ignores: the command would go on as if nothing had been pressed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = threading.Event()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        pressed.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed.is_set():
+            signal.raise_signal(signal.SIGINT)

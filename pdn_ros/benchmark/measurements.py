@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from pdn_ros.errors import InputError
-from pdn_ros.replay.results import NAN, Quantiles, write_json
+from pdn_ros.files import write_json
+from pdn_ros.replay.results import NAN, Quantiles
 
 FORMAT: Final = 1
 
