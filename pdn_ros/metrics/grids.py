@@ -1,26 +1,10 @@
 """Scores of an occupancy grid: against the true grid, against boxes, against LiDAR returns."""
 
-from typing import Protocol
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-
-class Grid(Protocol):
-    """An occupancy grid as in nav_msgs/OccupancyGrid, its axes those of the frame."""
-
-    @property
-    def data(self) -> NDArray[np.int8]:
-        """(rows = y, cols = x): -1 unknown, 0 free to 100 occupied."""
-
-    @property
-    def origin_xy(self) -> tuple[float, float]:
-        """Outer corner of cell [0, 0] in the frame, metres."""
-
-    @property
-    def resolution(self) -> float:
-        """Side of a cell in metres."""
+from pdn_ros.messages.occupancy import Grid
 
 
 class GridScore:
