@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.bags import messages
 from pdn_ros.bags.layout import DEPTH_TOPIC
 from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import load_classes
 from pdn_ros.geometry import roles as role
 from pdn_ros.geometry.costmap import aligned_cloud, shrink_depth
 from pdn_ros.geometry.occupancy import OccupancyGrid
+from pdn_ros.messages.images import read_depth
 from pdn_ros.replay.drive import BASE, Drive, Moment
 from pdn_ros.replay.node_parameters import NodeParameters
 from pdn_ros.replay.scans import scan_view
@@ -51,8 +51,8 @@ def cloud(bag_path: Path) -> tuple[Floats, Floats, Floats]:
     ground, obstacles, shares = [], [], []
     with opened(bag_path) as (bag, drive):
         depths = {
-            messages.stamp_ns(d): np.frombuffer(d.data, np.float32).reshape(d.height, d.width)
-            for d in (bag.deserialize(m.data, m.msgtype) for m in bag.messages([DEPTH_TOPIC]))
+            header.stamp_ns: depth
+            for header, depth in (read_depth(m.data) for m in bag.messages([DEPTH_TOPIC]))
         }
         for moment in drive.moments():
             if moment.index % EVERY or moment.mask is None:

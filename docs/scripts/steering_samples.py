@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.bags.boxes import Box
 from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import load_classes
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.lidar import project_scan
 from pdn_ros.geometry.transforms import invert
+from pdn_ros.messages.boxes import Box
 from pdn_ros.metrics import Confusion
 from pdn_ros.metrics.patches import patch_ids
 from pdn_ros.network.selector import select

@@ -25,11 +25,11 @@ from pytransform3d.transformations import (
 
 from pdn_ros.bags import kitti_files as files
 from pdn_ros.bags import layout
-from pdn_ros.bags.boxes import Box
 from pdn_ros.bags.writer import DriveWriter
 from pdn_ros.errors import InputError
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.transforms import invert
+from pdn_ros.messages.boxes import Box
 
 _IMU_HEIGHT: Final = 0.93  # metres above the road, from KITTI's sensor setup
 _REACH_NS: Final = 200_000_000  # two oxts periods

@@ -5,21 +5,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
-from rosbags.interfaces import (
-    Connection,
-    ConnectionExtRosbag2,
-    MessageDefinitionFormat,
-    QosDurability,
-)
+from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability
 from rosbags.rosbag2 import Reader
-from rosbags.typesys import get_types_from_idl, get_types_from_msg
-from rosbags.typesys.store import Typestore
 
 from pdn_ros.bags import layout
-from pdn_ros.bags.types import typestore
 from pdn_ros.errors import InputError
+from pdn_ros.messages.compressed import is_compressed_depth
+from pdn_ros.messages.images import DEPTH_ENCODINGS, read_encoding
 
 IMAGE: Final = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE: Final = "sensor_msgs/msg/CompressedImage"
@@ -28,8 +22,6 @@ POINTS: Final = "sensor_msgs/msg/PointCloud2"
 TF: Final = "tf2_msgs/msg/TFMessage"
 OCCUPANCY: Final = "nav_msgs/msg/OccupancyGrid"
 MARKERS: Final = "visualization_msgs/msg/MarkerArray"
-
-_DEPTH_ENCODINGS: Final = ("16uc1", "32fc1", "64fc1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +57,6 @@ class Bag:
         self.path = Path(path)
         self._reader: Reader
         self._topics: dict[str, Topic] = {}
-        self._stores: dict[str, Typestore] = {}
 
     def __enter__(self) -> Self:
         """Open the bag and read its index."""
@@ -117,12 +108,18 @@ class Bag:
         """Log time of the last message, nanoseconds."""
         return self._reader.end_time - 1
 
-    def messages(self, topics: Collection[str] | None = None) -> Iterator[Message]:
-        """Yield the messages of the named topics (all without `topics`) in log-time order."""
+    def messages(
+        self, topics: Collection[str] | None = None, *, at_ns: int | None = None
+    ) -> Iterator[Message]:
+        """Yield the messages of the named topics (all without `topics`) in log-time order.
+
+        With `at_ns` only those of this log time.
+        """
         wanted = [c for c in self._reader.connections if topics is None or c.topic in topics]
         if not wanted:
             return  # rosbags reads an empty list as "all"
-        source = self._reader.messages(wanted)
+        stop_ns = None if at_ns is None else at_ns + 1
+        source = self._reader.messages(wanted, start=at_ns, stop=stop_ns)
         while True:
             with self._damage("damaged"):
                 item = next(source, None)
@@ -131,15 +128,9 @@ class Bag:
             connection, stamp_ns, data = item
             yield Message(connection.topic, stamp_ns, data, connection.msgtype)
 
-    def first(self, topic: str) -> Any | None:
-        """Return the first message of a topic, deserialized; None when it has none."""
-        message = next(self.messages([topic]), None)
-        return None if message is None else self.deserialize(message.data, message.msgtype)
-
-    def deserialize(self, data: bytes, msgtype: str) -> Any:
-        """Return the message object (fields as in the .msg, arrays as numpy) of CDR bytes."""
-        with self._damage(f"a {msgtype} cannot be read"):
-            return self._store(msgtype).deserialize_cdr(data, msgtype)
+    def first(self, topic: str) -> Message | None:
+        """Return the first message of a topic; None when it has none."""
+        return next(self.messages([topic]), None)
 
     def find(self, *msgtypes: str) -> list[Topic]:
         """Return the topics of the given types that have messages, by name."""
@@ -216,34 +207,13 @@ class Bag:
 
     def _is_depth(self, topic: Topic) -> bool:
         message = self.first(topic.name)
-        if topic.msgtype == COMPRESSED_IMAGE:
-            return "compresseddepth" in str(message.format).lower() if message else True
-        return str(message.encoding).lower() in _DEPTH_ENCODINGS if message else True
-
-    def _store(self, msgtype: str) -> Typestore:
-        """Return the types for a message: the recording's own where they differ from ours."""
-        if msgtype in self._stores:
-            return self._stores[msgtype]
-        store = typestore()
-        defined = next(
-            (
-                c
-                for c in self._reader.connections
-                if c.msgtype == msgtype and c.msgdef.format is not MessageDefinitionFormat.NONE
-            ),
-            None,
-        )
-        known = msgtype in store.types
-        if defined and not (known and store.hash_rihs01(msgtype) == defined.digest):
-            store = Typestore()
-            if defined.msgdef.format is MessageDefinitionFormat.IDL:
-                store.register(get_types_from_idl(defined.msgdef.data))
-            else:
-                store.register(get_types_from_msg(defined.msgdef.data, msgtype))
-        elif not known:
-            raise InputError(f"{self.path}: {msgtype} is unknown and the bag does not define it")
-        self._stores[msgtype] = store
-        return store
+        if message is None:
+            return True
+        try:
+            encoding = read_encoding(message.data, compressed=topic.msgtype == COMPRESSED_IMAGE)
+        except InputError:
+            return False  # whoever reads the images says what is wrong with this one
+        return encoding in DEPTH_ENCODINGS or is_compressed_depth(encoding)
 
     @contextmanager
     def _damage(self, what: str) -> Iterator[None]:

@@ -8,8 +8,9 @@ from rosbags.typesys.store import Typestore
 from pdn_ros.resources import message_folders
 
 
-def new_typestore() -> Typestore:
-    """Return a fresh store with the standard types of ROS 2 Jazzy and the package's own."""
+@cache
+def typestore() -> Typestore:
+    """Return the definitions that go into bags; nobody adds types to them."""
     store = get_typestore(Stores.ROS2_JAZZY)
     for package, folder in message_folders().items():
         for path in sorted(folder.glob("*.msg")):
@@ -17,9 +18,3 @@ def new_typestore() -> Typestore:
             if name not in store.types:
                 store.register(get_types_from_msg(path.read_text(encoding="utf-8"), name))
     return store
-
-
-@cache
-def typestore() -> Typestore:
-    """Return the store that the writers share; nobody adds types to it."""
-    return new_typestore()

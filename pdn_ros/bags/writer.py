@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,20 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import Writer
 
-from pdn_ros.bags import encode, layout
-from pdn_ros.bags.boxes import Box
+from pdn_ros.bags import layout
+from pdn_ros.bags.reader import CAMERA_INFO, IMAGE, MARKERS, OCCUPANCY, POINTS, TF
 from pdn_ros.bags.storage import McapBagWriter
 from pdn_ros.bags.types import typestore
 from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
 from pdn_ros.geometry.camera import Camera
+from pdn_ros.messages.boxes import Box, write_boxes
+from pdn_ros.messages.camera_info import write_camera_info
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.images import write_image
+from pdn_ros.messages.occupancy import Grid, write_grid
+from pdn_ros.messages.points import write_points
+from pdn_ros.messages.transforms import Transform, write_transforms
 
 _FOREVER: Final = QosTime(9223372036, 854775807)
 
@@ -47,7 +54,17 @@ def _qos(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> Qos:
 
 VOLATILE: Final = _qos(10)
 LATCHED: Final = _qos(1, QosDurability.TRANSIENT_LOCAL)
-_TF: Final = _qos(100)
+_TOPICS: Final = {
+    layout.IMAGE_TOPIC: (IMAGE, VOLATILE),
+    layout.CAMERA_INFO_TOPIC: (CAMERA_INFO, VOLATILE),
+    layout.POINTS_TOPIC: (POINTS, VOLATILE),
+    layout.TF_TOPIC: (TF, _qos(100)),
+    layout.TF_STATIC_TOPIC: (TF, LATCHED),
+    layout.MASK_TOPIC: (IMAGE, VOLATILE),
+    layout.DEPTH_TOPIC: (IMAGE, VOLATILE),
+    layout.OCCUPANCY_TOPIC: (OCCUPANCY, VOLATILE),
+    layout.BOXES_TOPIC: (MARKERS, VOLATILE),
+}
 
 
 @contextmanager
@@ -142,7 +159,7 @@ class DriveWriter:
         """Prepare a bag at `path` (a folder)."""
         self._raw = RawWriter(path)
         self.counts: Counter[str] = Counter()
-        self._static: list[Any] = []
+        self._static: list[tuple[str, str, NDArray[np.float64]]] = []
 
     def __enter__(self) -> Self:
         """Start the bag under its temporary name."""
@@ -160,25 +177,24 @@ class DriveWriter:
 
     def image(self, stamp_ns: int, bgr: NDArray[np.uint8]) -> None:
         """Write the camera's image, (H, W, 3) uint8 BGR."""
-        message = encode.image(stamp_ns, layout.OPTICAL, bgr, "bgr8")
-        self._write(layout.IMAGE_TOPIC, stamp_ns, message)
+        self._write_image(layout.IMAGE_TOPIC, stamp_ns, bgr, "bgr8")
 
     def camera_info(self, stamp_ns: int, camera: Camera) -> None:
         """Write the camera's calibration."""
-        message = encode.camera_info(stamp_ns, layout.OPTICAL, camera)
-        self._write(layout.CAMERA_INFO_TOPIC, stamp_ns, message)
+        info = camera.info(Header(stamp_ns, layout.OPTICAL))
+        self._write(layout.CAMERA_INFO_TOPIC, stamp_ns, write_camera_info(info))
 
     def points(self, stamp_ns: int, xyzi: NDArray[np.float32]) -> None:
-        """Write a scan: (N, 4) float32 x, y, z in metres in `lidar`, and intensity."""
-        message = encode.cloud(stamp_ns, layout.LIDAR, xyzi)
-        self._write(layout.POINTS_TOPIC, stamp_ns, message)
+        """Write a scan: (N, 4) float32 x, y, z in meters in `lidar`, and intensity."""
+        cloud = write_points(Header(stamp_ns, layout.LIDAR), xyzi)
+        self._write(layout.POINTS_TOPIC, stamp_ns, cloud)
 
     def transform(
         self, stamp_ns: int, parent: str, child: str, transform: NDArray[np.float64]
     ) -> None:
         """Write T_parent_child, 4x4, which maps points of `child` into `parent`."""
-        message = encode.tf([encode.transform(stamp_ns, parent, child, transform)])
-        self._write(layout.TF_TOPIC, stamp_ns, message, _TF)
+        moved = write_transforms([Transform(parent, child, stamp_ns, transform)])
+        self._write(layout.TF_TOPIC, stamp_ns, moved)
 
     def static_transforms(self, transforms: Sequence[tuple[str, str, NDArray[np.float64]]]) -> None:
         """Write (parent, child, T_parent_child) for good; stamped as the next message is."""
@@ -186,38 +202,33 @@ class DriveWriter:
 
     def mask(self, stamp_ns: int, ids: NDArray[np.uint8]) -> None:
         """Write the true class ids of the image's pixels, (H, W) uint8; 255 is void."""
-        message = encode.image(stamp_ns, layout.OPTICAL, ids, "mono8")
-        self._write(layout.MASK_TOPIC, stamp_ns, message)
+        self._write_image(layout.MASK_TOPIC, stamp_ns, ids, "mono8")
 
-    def depth(self, stamp_ns: int, metres: NDArray[np.float32]) -> None:
-        """Write the true depth along the optical z axis, (H, W) float32 metres; 0 is none."""
-        message = encode.image(stamp_ns, layout.OPTICAL, metres, "32FC1")
-        self._write(layout.DEPTH_TOPIC, stamp_ns, message)
+    def depth(self, stamp_ns: int, meters: NDArray[np.float32]) -> None:
+        """Write the true depth along the optical z axis, (H, W) float32 meters; 0 is none."""
+        self._write_image(layout.DEPTH_TOPIC, stamp_ns, meters, "32FC1")
 
-    def occupancy(
-        self,
-        stamp_ns: int,
-        data: NDArray[np.int8],
-        origin_xy: tuple[float, float],
-        resolution: float,
-        frame: str = layout.ODOM,
-    ) -> None:
-        """Write the true grid: (rows = y, cols = x) int8, -1 unknown, 0 free to 100 occupied."""
-        message = encode.occupancy(stamp_ns, frame, data, origin_xy, resolution)
-        self._write(layout.OCCUPANCY_TOPIC, stamp_ns, message)
+    def occupancy(self, stamp_ns: int, grid: Grid) -> None:
+        """Write the true grid."""
+        self._write(layout.OCCUPANCY_TOPIC, stamp_ns, write_grid(stamp_ns, grid))
 
     def boxes(self, stamp_ns: int, boxes: Sequence[Box]) -> None:
         """Write the true boxes of the objects, in `base_link`."""
-        message = encode.boxes(stamp_ns, layout.BASE, boxes)
-        self._write(layout.BOXES_TOPIC, stamp_ns, message)
+        cubes = write_boxes(Header(stamp_ns, layout.BASE), boxes)
+        self._write(layout.BOXES_TOPIC, stamp_ns, cubes)
 
-    def _write(self, topic: str, stamp_ns: int, message: Any, qos: Qos = VOLATILE) -> None:
+    def _write_image(
+        self, topic: str, stamp_ns: int, pixels: NDArray[np.generic], encoding: str
+    ) -> None:
+        header = Header(stamp_ns, layout.OPTICAL)
+        self._write(topic, stamp_ns, write_image(header, pixels, encoding))
+
+    def _write(self, topic: str, stamp_ns: int, cdr: bytes) -> None:
         if self._static and topic != layout.TF_STATIC_TOPIC:
             pending, self._static = self._static, []
-            static = encode.tf([encode.transform(stamp_ns, *each) for each in pending])
-            self._write(layout.TF_STATIC_TOPIC, stamp_ns, static, LATCHED)
+            static = [Transform(parent, child, stamp_ns, pose) for parent, child, pose in pending]
+            self._write(layout.TF_STATIC_TOPIC, stamp_ns, write_transforms(static))
         if topic not in self.counts:
-            self._raw.topic(topic, message.__msgtype__, qos)
-        cdr = typestore().serialize_cdr(message, message.__msgtype__)
+            self._raw.topic(topic, *_TOPICS[topic])
         self._raw.write(topic, stamp_ns, cdr)
         self.counts[topic] += 1

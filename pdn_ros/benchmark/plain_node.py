@@ -25,7 +25,7 @@ from tf2_msgs.msg import TFMessage
 
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.occupancy import OccupancyGrid
-from pdn_ros.geometry.transforms import from_quaternion
+from pdn_ros.messages.transforms import from_quaternion
 from pdn_ros.msg import Patch, PatchArray
 from pdn_ros.perception import Frame, Pipeline, PipelineConfig, Result
 
@@ -66,12 +66,12 @@ class PlainNode(Node):  # type: ignore[misc]  # rclpy is untyped here
     def on_camera_info(self, message: Any) -> None:
         """Keep the first camera."""
         if self.camera is None:
-            self.camera = Camera.from_info(
+            self.camera = Camera(
                 width=message.width,
                 height=message.height,
                 k=np.array(message.k).reshape(3, 3),
                 d=np.array(message.d),
-                distortion_model=message.distortion_model,
+                model=message.distortion_model,
             )
 
     def on_image(self, message: Any, info: dict[str, int]) -> None:

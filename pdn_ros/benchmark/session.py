@@ -21,6 +21,7 @@ from pdn_ros.benchmark.run import BenchmarkSettings
 from pdn_ros.benchmark.worker import picture
 from pdn_ros.harness.participant import REPLY_S, SENSOR, Participant, reliable, serialize, wait_for
 from pdn_ros.harness.processes import MODULES, NodeProcess, enter_own_domain, running
+from pdn_ros.messages.cdr import Reader, read_header, split_stamp
 from pdn_ros.msg import PatchArray
 from pdn_ros.resources import config_path
 
@@ -88,7 +89,7 @@ class ImagePublisher:
     def publish(self) -> int:
         """Publish; returns the image's stamp, taken just before that."""
         stamp_ns = time.time_ns()
-        stamp = divmod(stamp_ns, 10**9)
+        stamp = split_stamp(stamp_ns)
         _STAMP.pack_into(self._info, _STAMP_AT, *stamp)
         self._infos.publish(bytes(self._info))
         _STAMP.pack_into(self._image, _STAMP_AT, *stamp)
@@ -155,10 +156,9 @@ class Listener:
         def take(data: bytes) -> None:
             at_ns = time.time_ns()
             if kind is Float32:
-                arrival = Received(at_ns, 0, struct.unpack_from("<f", data, _STAMP_AT)[0])
+                arrival = Received(at_ns, 0, Reader(data).scalar("f"))
             else:
-                sec, nanosec = _STAMP.unpack_from(data, _STAMP_AT)
-                arrival = Received(at_ns, sec * 10**9 + nanosec, 0.0)
+                arrival = Received(at_ns, read_header(data).stamp_ns, 0.0)
             with self._changed:
                 self._arrivals[output].append(arrival)
                 self._changed.notify_all()

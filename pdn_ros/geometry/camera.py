@@ -9,9 +9,12 @@ from typing import Final, Self
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
+from pdn_ros.errors import InputError
 from pdn_ros.geometry import distortion
+from pdn_ros.messages.camera_info import CameraInfo
+from pdn_ros.messages.cdr import Header
 
 _WIDEST: Final = 3.0  # |x| / z and |y| / z up to which views are straightened
 _ALL: Final = slice(None)
@@ -50,57 +53,55 @@ class Camera:
         distortion.check(self.model, self.d)
 
     @classmethod
-    def from_info(
-        cls,
-        *,
-        width: int,
-        height: int,
-        k: ArrayLike,
-        d: ArrayLike = (),
-        distortion_model: str = "",
-        binning_x: int = 0,
-        binning_y: int = 0,
-        roi: tuple[int, int, int, int] | None = None,
-    ) -> Self:
-        """Make the camera of an image from the fields of its CameraInfo.
+    def from_info(cls, info: CameraInfo, *, rectified: bool = False) -> Self:
+        """Make the camera of an image from its CameraInfo.
 
         CameraInfo describes the full sensor; the image is its region of interest, binned. A binned
-        pixel is the mean of its pixels, so its centre lies in their middle. For rectified images
-        give `P[:, :3]` as `k` and no `d`.
+        pixel is the mean of its pixels, so its center lies in their middle.
 
         Args:
-            width: Columns of the full sensor.
-            height: Rows of the full sensor.
-            k: Nine numbers, row-major.
-            d: Distortion coefficients.
-            distortion_model: Name of the model.
-            binning_x: Columns binned into one; 0 means 1.
-            binning_y: Rows binned into one; 0 means 1.
-            roi: x offset, y offset, width, height on the full sensor; sides of 0 mean all.
+            info: The calibration.
+            rectified: Whether the image is the rectified one: P then takes the place of K and D.
 
         Raises:
-            ValueError: The camera is uncalibrated, the model unknown, or a number not finite.
+            InputError: The camera is uncalibrated, the model unknown, or a number not finite.
         """
-        x, y, w, h = roi or (0, 0, 0, 0)
-        w, h = w or width - x, h or height - y
-        if x < 0 or y < 0 or w < 1 or h < 1 or x + w > width or y + h > height:
-            raise ValueError(
-                f"camera: region {w}x{h} at ({x}, {y}) lies outside the {width}x{height} sensor"
+        x, y, w, h = info.roi[:4]
+        w, h = w or info.width - x, h or info.height - y
+        if x < 0 or y < 0 or w < 1 or h < 1 or x + w > info.width or y + h > info.height:
+            raise InputError(
+                f"camera: region {w}x{h} at ({x}, {y}) lies outside the "
+                f"{info.width}x{info.height} sensor"
             )
-        bx, by = max(binning_x, 1), max(binning_y, 1)
-        matrix = np.array(k, dtype=np.float64)
-        if matrix.size != 9:
-            raise ValueError(f"camera: K has {matrix.size} numbers in place of nine")
-        matrix = matrix.reshape(3, 3)
-        matrix[0, 2] -= x
-        matrix[1, 2] -= y
-        scale = _scale(1 / bx, 1 / by)
-        return cls(
-            width=w // bx,
-            height=h // by,
-            k=scale @ matrix,
-            d=np.array(d, dtype=np.float64).ravel(),
-            model=distortion_model,
+        if np.size(info.k) != 9:
+            raise InputError(f"camera: K has {np.size(info.k)} numbers in place of nine")
+        k = np.reshape(info.p, (3, 4))[:, :3] if rectified else np.reshape(info.k, (3, 3))
+        bx, by = max(info.binning_x, 1), max(info.binning_y, 1)
+        shift = np.array([[0, 0, x], [0, 0, y], [0, 0, 0]])
+        try:
+            return cls(
+                width=w // bx,
+                height=h // by,
+                k=_scale(1 / bx, 1 / by) @ (k - shift),
+                d=np.array(() if rectified else info.d, dtype=np.float64),
+                model="" if rectified else info.distortion_model,
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
+    def info(self, header: Header) -> CameraInfo:
+        """Return the CameraInfo of this camera, without rectification: R = I, P = [K | 0]."""
+        projection = np.zeros((3, 4))
+        projection[:, :3] = self.k
+        # An empty model means unknown to most readers: a pinhole camera is plumb_bob with zeros.
+        return CameraInfo(
+            header=header,
+            width=self.width,
+            height=self.height,
+            distortion_model=self.model or "plumb_bob",
+            d=tuple(self.d.tolist()) or (0.0,) * 5,
+            k=tuple(self.k.ravel().tolist()),
+            p=tuple(projection.ravel().tolist()),
         )
 
     def resized(self, width: int, height: int) -> Self:

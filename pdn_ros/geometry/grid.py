@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pdn_ros.messages.occupancy import Grid
+
 Cell = TypeVar("Cell", bound=np.generic)
 
 NANOSECONDS: Final = 1e-9
@@ -81,21 +83,6 @@ class GridConfig:
         return x, y
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class GridSnapshot:
-    """The grid at one time, as a nav_msgs/OccupancyGrid wants it.
-
-    Attributes:
-        data: (rows, columns) int8: -1 unknown, 0 up to the free threshold free, 100 occupied.
-        origin_xy: Corner of the cell (0, 0) in the grid's frame, metres; a whole number of cells.
-        resolution: Side of a cell, metres.
-    """
-
-    data: NDArray[np.int8]
-    origin_xy: tuple[float, float]
-    resolution: float
-
-
 class EvidenceGrid:
     """Log-odds of occupancy in a window that moves by whole cells."""
 
@@ -159,8 +146,8 @@ class EvidenceGrid:
         self._dynamic &= (codes == NOTHING) | (codes == HIDDEN)
         self._dynamic |= codes == MOVING
 
-    def snapshot(self, stamp_ns: int) -> GridSnapshot:
-        """Return the grid as it stands at `stamp_ns`, without changing it."""
+    def snapshot(self, stamp_ns: int, frame: str = "") -> Grid:
+        """Return the grid as it stands at `stamp_ns`, without changing it; `frame` is its own."""
         config = self.config
         log_odds = self._log_odds
         if self._stamp_ns is not None and stamp_ns > self._stamp_ns:
@@ -174,7 +161,8 @@ class EvidenceGrid:
         data = (percent | (free - one)) & ((occupied - one) | np.uint8(100))
         data = data.view(np.int8)  # 255 is -1
         x, y = self.corner or (0, 0)
-        return GridSnapshot(data, (x * config.resolution, y * config.resolution), config.resolution)
+        origin = (x * config.resolution, y * config.resolution)
+        return Grid(data, origin, config.resolution, frame)
 
     def _fading(self, stamp_ns: int) -> NDArray[np.float32] | np.float32:
         """Factors that the log-odds lose from the last look until `stamp_ns`."""

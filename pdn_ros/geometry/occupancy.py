@@ -19,12 +19,13 @@ from pdn_ros.geometry.carving import (
     seen_pixels,
 )
 from pdn_ros.geometry.caution import UNKNOWN, caution_table, cautious
-from pdn_ros.geometry.grid import EvidenceGrid, GridConfig, GridSnapshot
+from pdn_ros.geometry.grid import EvidenceGrid, GridConfig
 from pdn_ros.geometry.ground import GroundPlane, fit_plane
 from pdn_ros.geometry.level import LevelView
 from pdn_ros.geometry.transforms import Matrix, move_points
+from pdn_ros.messages.occupancy import Grid
 
-__all__ = ["GridConfig", "GridSnapshot", "OccupancyGrid"]
+__all__ = ["GridConfig", "OccupancyGrid"]
 
 _BEHIND: Final = 10.0  # metres of the window kept behind the vehicle
 _STANDS: Final = 0.3  # metres above the ground from which a return is an obstacle's
@@ -55,9 +56,12 @@ class OccupancyGrid:
         """Forget everything."""
         self._grid.reset()
 
-    def snapshot(self, stamp_ns: int) -> GridSnapshot:
-        """Return the grid as it stands at a time; all is unknown `decay_s` after the last look."""
-        return self._grid.snapshot(stamp_ns)
+    def snapshot(self, stamp_ns: int, frame: str = "") -> Grid:
+        """Return the grid as it stands at a time; all is unknown `decay_s` after the last look.
+
+        `frame` names the frame that `update` was told the place in.
+        """
+        return self._grid.snapshot(stamp_ns, frame)
 
     def update(
         self,

@@ -9,7 +9,7 @@ from typing import Protocol, TypeAlias
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pytransform3d.transform_manager import (
     StaticTransform,
     TemporalTransformManager,
@@ -141,26 +141,6 @@ class _Series(TimeVaryingTransform):  # type: ignore[misc]  # the library has no
 
     def check_transforms(self) -> "_Series":
         return self
-
-
-def from_quaternion(translation: ArrayLike, quaternion: ArrayLike) -> Matrix:
-    """Make a transform from a position (x, y, z) and a quaternion (x, y, z, w).
-
-    Raises:
-        ValueError: Not finite, or no unit quaternion within 1e-3.
-    """
-    position = np.asarray(translation, dtype=np.float64)
-    q = np.asarray(quaternion, dtype=np.float64)
-    if position.shape != (3,) or q.shape != (4,):
-        raise ValueError("transform: needs three numbers of position and four of rotation")
-    norm = np.linalg.norm(q)
-    if not np.isfinite(position).all() or not np.isfinite(norm):
-        raise ValueError("transform: position or rotation is not finite")
-    if abs(norm - 1) > 1e-3:
-        raise ValueError(f"transform: a quaternion of length {norm:.4g} is no rotation")
-    x, y, z, w = q / norm
-    matrix: Matrix = transform_from_pq(np.array([*position, w, x, y, z]))
-    return matrix
 
 
 def invert(transform: Matrix) -> Matrix:

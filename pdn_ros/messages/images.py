@@ -1,199 +1,163 @@
-"""Image messages -> BGR pixels. The encodings are those of `sensor_msgs/image_encodings.hpp`."""
+"""sensor_msgs/Image and CompressedImage: camera images, masks and depth."""
 
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.errors import InputError
+from pdn_ros.messages import rle
+from pdn_ros.messages.cdr import MAX_PIXELS, Buffer, Header, Reader, Writer
+from pdn_ros.messages.compressed import decode_compressed
+from pdn_ros.messages.encodings import decode_image
 
-try:
-    import simplejpeg
-except ImportError:  # an optional decoder, twice as fast
-    simplejpeg = None
+Pixels = NDArray[np.uint8]
+MaskEncoding = Literal["raw", "rle"]
 
-Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
-Pixels: TypeAlias = NDArray[np.uint8]
-
-_CHANNELS: Final = {
-    "bgr8": 3,
-    "8UC3": 3,
-    "rgb8": 3,
-    "bgra8": 4,
-    "8UC4": 4,
-    "rgba8": 4,
-    "mono8": 1,
-    "8UC1": 1,
-    "bgr16": 3,
-    "rgb16": 3,
-    "bgra16": 4,
-    "rgba16": 4,
-    "mono16": 1,
-    "bayer_rggb8": 1,
-    "bayer_bggr8": 1,
-    "bayer_gbrg8": 1,
-    "bayer_grbg8": 1,
-    "bayer_rggb16": 1,
-    "bayer_bggr16": 1,
-    "bayer_gbrg16": 1,
-    "bayer_grbg16": 1,
-    "yuv422": 2,
-    "uyvy": 2,
-    "yuv422_yuy2": 2,
-    "yuyv": 2,
-    "nv12": 1,
-    "nv21": 1,
-    "nv24": 1,
-}
-ENCODINGS: Final = tuple(_CHANNELS)
-"""What `decode_image` reads."""
-
-# ROS names the top left corner of the mosaic, as OpenCV's four-letter names do.
-_TO_BGR: Final = {
-    "rgb": cv2.COLOR_RGB2BGR,
-    "bgra": cv2.COLOR_BGRA2BGR,
-    "8UC4": cv2.COLOR_BGRA2BGR,
-    "rgba": cv2.COLOR_RGBA2BGR,
-    "mono": cv2.COLOR_GRAY2BGR,
-    "8UC1": cv2.COLOR_GRAY2BGR,
-    "bayer_rggb": cv2.COLOR_BayerRGGB2BGR,
-    "bayer_bggr": cv2.COLOR_BayerBGGR2BGR,
-    "bayer_gbrg": cv2.COLOR_BayerGBRG2BGR,
-    "bayer_grbg": cv2.COLOR_BayerGRBG2BGR,
-    "yuv422": cv2.COLOR_YUV2BGR_UYVY,
-    "uyvy": cv2.COLOR_YUV2BGR_UYVY,
-    "yuv422_yuy2": cv2.COLOR_YUV2BGR_YUY2,
-    "yuyv": cv2.COLOR_YUV2BGR_YUY2,
-    "nv12": cv2.COLOR_YUV2BGR_NV12,
-    "nv21": cv2.COLOR_YUV2BGR_NV21,
-}
-# Rows of chroma below the luma, as a share of the image's height.
-_CHROMA: Final = {"nv12": 0.5, "nv21": 0.5, "nv24": 2.0}
-_PAIRED: Final = ("yuv422", "uyvy", "yuv422_yuy2", "yuyv", "nv12", "nv21")
-# BT.601, video range, as OpenCV's conversions of the other YUV encodings: (Y, U, V, 1) -> (B, G, R)
-_BT601: Final = np.array(
-    [
-        [1.164, 2.018, 0.0, -16 * 1.164 - 128 * 2.018],
-        [1.164, -0.391, -0.813, -16 * 1.164 + 128 * (0.391 + 0.813)],
-        [1.164, 0.0, 1.596, -16 * 1.164 - 128 * 1.596],
-    ]
-)
+DEPTH_ENCODINGS: Final = ("16UC1", "32FC1", "64FC1")
+"""Encodings of which one knows without asking that they are no camera's."""
+_MILLIMETERS: Final = ("16UC1", "mono16")
 
 
-def decode_image(
-    data: Bytes, *, width: int, height: int, encoding: str, step: int, is_bigendian: int = 0
-) -> Pixels:
-    """Return the pixels of a `sensor_msgs/Image`, (H, W, 3) uint8 BGR.
+@dataclass(frozen=True, slots=True)
+class RawImage:
+    """sensor_msgs/Image; `data` is a view of the message."""
 
-    `bgr8` comes as a view of `data`, whatever the step; everything else is converted. Of 16-bit
-    channels the upper byte is taken: a sensor of 12 bits must fill the upper ones. YUV is BT.601.
+    header: Header
+    height: int
+    width: int
+    encoding: str
+    is_bigendian: bool
+    step: int
+    data: Pixels
+
+    @classmethod
+    def read(cls, data: Buffer, max_pixels: int = MAX_PIXELS) -> "RawImage":
+        """Read the fields; InputError when they are truncated or claim too many pixels."""
+        reader = Reader(data)
+        header = Header.read(reader)
+        height, width, encoding = reader.scalar("I"), reader.scalar("I"), reader.string()
+        is_bigendian, step = bool(reader.scalar("B")), reader.scalar("I")
+        if width * height > max_pixels:
+            raise InputError(
+                f"image: {width} x {height} pixels, more than max_pixels = {max_pixels}"
+            )
+        return cls(header, height, width, encoding, is_bigendian, step, reader.array("u1"))
+
+    def plane(self, kind: str, name: str) -> NDArray[Any]:
+        """View the data as (H, W) numbers of one `numpy` kind (u1, u2, f4)."""
+        dtype = np.dtype(f"{'>' if self.is_bigendian else '<'}{kind}")
+        height, width, step = self.height, self.width, self.step
+        if step < width * dtype.itemsize or len(self.data) < height * step:
+            raise InputError(
+                f"{name}: {len(self.data)} bytes in rows of {step} do not hold "
+                f"{width} x {height} pixels of {self.encoding}: truncated"
+            )
+        return np.ndarray((height, width), dtype, self.data.data, strides=(step, dtype.itemsize))
+
+
+def read_image(
+    data: Buffer, *, compressed: bool = False, max_pixels: int = MAX_PIXELS
+) -> tuple[Header, Pixels]:
+    """Read a serialized sensor_msgs/Image, or CompressedImage if `compressed`.
+
+    Returns:
+        The header, and (H, W, 3) uint8 BGR: a view of the message where its encoding allows.
+
+    Raises:
+        UnknownEncodingError: It may be one that cv_bridge knows.
+        InputError: The message is truncated or damaged, its sizes disagree, or the image is larger
+            than `max_pixels`.
+    """
+    if compressed:
+        reader = Reader(data)
+        header, encoding = Header.read(reader), reader.string()
+        return header, decode_compressed(reader.array("u1"), encoding, max_pixels=max_pixels)
+    raw = RawImage.read(data, max_pixels)
+    return raw.header, decode_image(
+        raw.data,
+        width=raw.width,
+        height=raw.height,
+        encoding=raw.encoding,
+        step=raw.step,
+        is_bigendian=raw.is_bigendian,
+    )
+
+
+def read_encoding(data: Buffer, *, compressed: bool = False) -> str:
+    """Return the field `encoding` of an Image, or `format` of a CompressedImage."""
+    if not compressed:
+        return RawImage.read(data).encoding
+    reader = Reader(data)
+    Header.read(reader)
+    return reader.string()
+
+
+def read_mask(
+    data: Buffer, *, encoding: MaskEncoding | None = None, max_pixels: int = MAX_PIXELS
+) -> tuple[Header, Pixels]:
+    """Read the class ids of a mono8 Image, raw pixels or the runs that Autoware's nodes write.
 
     Args:
-        data: The message's bytes.
-        width: Columns.
-        height: Rows.
-        encoding: One of `ENCODINGS`.
-        step: Bytes a row, padding included.
-        is_bigendian: Byte order of 16-bit channels.
+        data: The message.
+        encoding: What the data holds; None: runs where its length is not that of raw pixels.
+        max_pixels: Largest width * height.
+
+    Returns:
+        The header, and (H, W) uint8: a view of the message where it holds pixels.
 
     Raises:
-        InputError: The encoding is unknown or the sizes do not fit together.
+        InputError: The message is truncated or damaged, or no mask.
     """
-    channels = _CHANNELS.get(encoding)
-    if channels is None:
-        raise InputError(f"image: encoding {encoding!r} is not one of {', '.join(ENCODINGS)}")
-    depth = 2 if encoding.endswith("16") else 1
-    rows = _check(
-        width=width,
-        height=height,
-        encoding=encoding,
-        step=step,
-        pixel=depth * channels,
-        size=_size(data),
-    )
-    # The upper byte of each channel, without a pass over the image.
-    plane: Pixels = np.ndarray(
-        (rows, width, channels),
-        np.uint8,
-        buffer=data,
-        offset=0 if is_bigendian else depth - 1,
-        strides=(step, depth * channels, depth),
-    )
-    if encoding in ("bgr8", "8UC3"):
-        return plane
-    if encoding == "bgr16":
-        return np.ascontiguousarray(plane)
-    if encoding == "nv24":
-        return _nv24(plane[..., 0], height)
-    kind = encoding.removesuffix("8").removesuffix("16")
-    return _convert(plane, _TO_BGR[kind])
+    raw = RawImage.read(data, max_pixels)
+    if raw.encoding not in ("mono8", "8UC1"):
+        raise InputError(f"mask: encoding {raw.encoding!r}, expected mono8")
+    runs = len(raw.data) != raw.height * raw.step if encoding is None else encoding == "rle"
+    if runs:
+        return raw.header, rle.decode(raw.data.tobytes(), raw.height, raw.width)
+    return raw.header, raw.plane("u1", "mask")
 
 
-def decode_compressed(data: Bytes, format: str = "") -> Pixels:  # noqa: A002  # the field's name
-    """Return the pixels of a `sensor_msgs/CompressedImage` (JPEG, PNG, ...), (H, W, 3) uint8 BGR.
+def read_depth(data: Buffer, *, max_pixels: int = MAX_PIXELS) -> tuple[Header, NDArray[np.float32]]:
+    """Read a depth Image: 32FC1 in meters or 16UC1 in millimeters (REP 118).
 
-    An orientation in the file is ignored: CameraInfo describes the pixels as they are.
+    Returns:
+        The header, and (H, W) float32 meters; 0 where there is none (NaN or infinite as well).
 
     Raises:
-        InputError: The data is damaged or truncated, or a compressed depth image.
+        InputError: The message is truncated or damaged, or no depth image.
     """
-    if "compresseddepth" in format.lower():
-        raise InputError(f"compressed image: {format!r} is a depth image, not a camera's")
-    flat: Pixels = np.frombuffer(data, dtype=np.uint8)
-    jpeg = flat[:2].tobytes() == b"\xff\xd8"
-    try:
-        if jpeg and simplejpeg is not None:
-            pixels: Pixels = simplejpeg.decode_jpeg(flat, colorspace="BGR")
-            return pixels
-        # OpenCV fills what is missing with grey and only warns.
-        if jpeg and b"\xff\xd9" not in flat[-1024:].tobytes():
-            raise InputError(f"compressed image: JPEG of {flat.size} bytes without its end")
-        found = cv2.imdecode(flat, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except (ValueError, MemoryError, cv2.error) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"compressed image: {flat.size} bytes of {format or 'data'} are damaged ({reason})"
-        ) from error
-    if found is None:
-        raise InputError(
-            f"compressed image: {flat.size} bytes of {format or 'data'} are damaged or no image"
-        )
-    return np.asarray(found, dtype=np.uint8)
+    raw = RawImage.read(data, max_pixels)
+    if raw.encoding == "32FC1":
+        meters = raw.plane("f4", "depth image").astype(np.float32, copy=False)
+        finite = np.isfinite(meters)
+        return raw.header, meters if finite.all() else np.where(finite, meters, np.float32(0))
+    if raw.encoding in _MILLIMETERS:
+        return raw.header, raw.plane("u2", "depth image").astype(np.float32) / np.float32(1000)
+    raise InputError(f"depth image: encoding {raw.encoding!r}, expected 32FC1 or 16UC1")
 
 
-def _size(data: Bytes) -> int:
-    return data.nbytes if isinstance(data, memoryview | np.ndarray) else len(data)
+def write_image(header: Header, pixels: NDArray[Any], encoding: str) -> bytes:
+    """Serialize (H, W) or (H, W, channels) pixels as a sensor_msgs/Image.
+
+    `encoding` must be the one that they are in: bgr8, mono8, 32FC1 (meters), ...
+    """
+    height, width = pixels.shape[:2]
+    step = width * pixels.itemsize * (pixels.shape[2] if pixels.ndim == 3 else 1)
+    little = pixels.astype(pixels.dtype.newbyteorder("<"), order="C", copy=False)
+    writer = header.write(Writer()).scalars("II", height, width).string(encoding)
+    return writer.scalars("BI", 0, step).array(little.reshape(-1).view(np.uint8)).finish()
 
 
-def _check(*, width: int, height: int, encoding: str, step: int, pixel: int, size: int) -> int:
-    """Return the rows of the message's data, those of chroma included."""
-    name = f"image: {encoding} of {width} x {height}"
-    if width < 1 or height < 1:
-        raise InputError(f"{name} is empty")
-    chroma = _CHROMA.get(encoding, 0)
-    if encoding in _PAIRED and (width % 2 or (chroma and height % 2)):
-        raise InputError(f"{name}: sides must be even where pixels share a colour")
-    if encoding == "nv24" and step != width:
-        raise InputError(f"{name}: rows with padding are not defined for it")
-    rows = height + int(height * chroma)
-    if step < width * pixel:
-        raise InputError(f"{name} needs rows of {width * pixel} bytes, step says {step}")
-    if size != rows * step:
-        state = "truncated" if size < rows * step else "of wrong size"
-        raise InputError(f"{name} is {state}: {size} bytes, {rows} rows of {step} expected")
-    return rows
+def write_mask(header: Header, mask: Pixels, encoding: MaskEncoding = "raw") -> bytes:
+    """Serialize (H, W) uint8 class ids as a mono8 Image.
 
-
-def _convert(plane: Pixels, code: int) -> Pixels:
-    # OpenCV takes rows with padding as they are, but not steps between the channels.
-    if plane.strides[1:] != (plane.shape[2], 1):
-        plane = np.ascontiguousarray(plane)
-    return np.asarray(cv2.cvtColor(plane, code), dtype=np.uint8)
-
-
-def _nv24(rows: Pixels, height: int) -> Pixels:
-    luma = rows[:height]
-    chroma = np.ascontiguousarray(rows[height:]).reshape(height, -1, 2)
-    yuv = np.dstack((luma, chroma))
-    return np.asarray(cv2.transform(yuv, _BT601), dtype=np.uint8)
+    With the encoding `rle` the data holds runs in place of pixels, as Autoware's nodes write them;
+    size and step are those of the mask all the same.
+    """
+    if encoding == "raw":
+        return write_image(header, mask, "mono8")
+    height, width = mask.shape
+    writer = header.write(Writer()).scalars("II", height, width).string("mono8")
+    return writer.scalars("BI", 0, width).array(np.frombuffer(rle.encode(mask), np.uint8)).finish()

@@ -1,16 +1,14 @@
-"""pdn_ros/PatchArray and pdn_ros/PatchPrior to and from their serialised form."""
+"""pdn_ros/PatchArray and pdn_ros/PatchPrior: what the patches of an image are worth."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.errors import InputError
-from pdn_ros.messages.cdr import Header, Reader, Writer
+from pdn_ros.messages.cdr import Buffer, Header, Reader, Writer
 
-if TYPE_CHECKING:  # it brings torch, which the LiDAR node has no use for
-    from pdn_ros.perception import Result
+Floats = NDArray[np.float32]
 
 REASON_NONE, REASON_DRIVER, REASON_LIDAR, REASON_ALL = range(4)
 
@@ -26,84 +24,136 @@ _PATCH = np.dtype(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Prior:
-    """A PatchPrior: (rows, cols) float32 weights for an image of this size."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchPrior:
+    """What one scan says about where the image needs precision.
+
+    Attributes:
+        header: Stamp of the scan; the camera's optical frame.
+        image_size: Width and height of the image, pixels.
+        patch_size: Side of a patch, pixels.
+        weights: (rows, cols) float32, 0 (no precision needed) to 1.
+        returns: Points of the scan inside the image.
+    """
 
     header: Header
     image_size: tuple[int, int]
     patch_size: int
-    weights: NDArray[np.float32]
+    weights: Floats
     returns: int
 
 
-def write_prior(prior: Prior) -> bytes:
-    """Serialise a pdn_ros/PatchPrior."""
-    width, height = prior.image_size
-    rows, cols = prior.weights.shape
-    writer = prior.header.write(Writer())
-    writer.scalars("IIHHH", width, height, prior.patch_size, rows, cols)
-    return writer.array(prior.weights.astype("<f4")).scalars("I", prior.returns).finish()
+@dataclass(frozen=True, slots=True, eq=False)
+class PatchArray:
+    """The driver's weights of an image's patches, and the selection.
+
+    Attributes:
+        header: Of the image.
+        image_size: Width and height of the image, pixels.
+        patch_size: Side of a patch, pixels.
+        weights: (rows, cols) float32, the driver's, 0 to 1.
+        prior: (rows, cols) float32, the LiDAR's, 0 to 1; None when the selection used none.
+        scores: (rows, cols) float32, what the selection sorted by.
+        selected: (K,) row-major indices of the refined patches.
+        mode: `patch`, `context` or `dense`.
+        budget: Most patches that might be refined.
+        budget_reason: Why so many.
+    """
+
+    header: Header
+    image_size: tuple[int, int]
+    patch_size: int
+    weights: Floats
+    prior: Floats | None
+    scores: Floats
+    selected: NDArray[np.integer]
+    mode: str
+    budget: int
+    budget_reason: str
+
+    def reasons(self) -> NDArray[np.uint8]:
+        """Say for each selected patch why: would the driver's weight alone have selected it?"""
+        weights, k = self.weights.reshape(-1), len(self.selected)
+        if k == weights.size:
+            return np.full(k, REASON_ALL, dtype=np.uint8)
+        if self.prior is None:
+            return np.full(k, REASON_DRIVER, dtype=np.uint8)
+        by_driver = np.zeros(weights.size, dtype=bool)
+        by_driver[np.argsort(-weights, kind="stable")[:k]] = True
+        return np.where(by_driver[self.selected], REASON_DRIVER, REASON_LIDAR).astype(np.uint8)
 
 
-def read_prior(data: bytes) -> Prior:
-    """Read a serialised pdn_ros/PatchPrior; InputError when it is damaged."""
+def read_prior(data: Buffer) -> PatchPrior:
+    """Read a serialized pdn_ros/PatchPrior; InputError when it is damaged."""
     reader = Reader(data)
     header = Header.read(reader)
-    width, height, patch_size, rows, cols = (reader.scalar(code) for code in "IIHHH")
+    width, height, patch_size, rows, cols = reader.scalars("IIHHH")
     weights = reader.array("f4")
     if weights.size != rows * cols:
         raise InputError(f"prior: {weights.size} weights for {rows}x{cols} patches")
-    if not (np.isfinite(weights).all() and (weights >= 0).all() and (weights <= 1).all()):
+    if not ((weights >= 0) & (weights <= 1)).all():
         raise InputError("prior: weights outside 0..1")
     weights = weights.astype(np.float32).reshape(rows, cols)
-    return Prior(header, (width, height), patch_size, weights, reader.scalar("I"))
+    return PatchPrior(header, (width, height), patch_size, weights, reader.scalar("I"))
 
 
-def write_patches(header: Header, result: "Result", prior: NDArray[np.float32] | None) -> bytes:
-    """Serialise a pdn_ros/PatchArray: every patch, row-major.
+def write_prior(prior: PatchPrior) -> bytes:
+    """Serialize a pdn_ros/PatchPrior."""
+    writer = prior.header.write(Writer())
+    writer.scalars("IIHHH", *prior.image_size, prior.patch_size, *prior.weights.shape)
+    return writer.array(prior.weights.astype("<f4")).scalars("I", prior.returns).finish()
 
-    Args:
-        header: Of the image.
-        result: Of the image.
-        prior: (rows, cols) LiDAR prior that the selection used, None when it used none.
+
+def read_patches(data: Buffer) -> PatchArray:
+    """Read a serialized pdn_ros/PatchArray; `selected` comes sorted by falling score.
+
+    Raises:
+        InputError: The message is truncated or damaged, or its patches do not fill the grid.
     """
-    height, width = result.mask.shape
-    rows, cols = result.weights.shape
-    patches = _table(result, prior, width=width, height=height)
-    writer = header.write(Writer()).scalars("IIHHH", width, height, result.patch_size, rows, cols)
-    writer.string(result.mode).scalars("I", result.budget).string(result.budget_reason)
-    writer.scalars("I", len(patches))
-    body = patches.tobytes()
-    return writer.raw(body[: len(body) - 2] if len(patches) else body, align=4).finish()
+    reader = Reader(data)
+    header = Header.read(reader)
+    width, height, patch_size, rows, cols = reader.scalars("IIHHH")
+    mode, budget, budget_reason = reader.string(), reader.scalar("I"), reader.string()
+    table = reader.records(_PATCH)
+    if len(table) != rows * cols or (table["index"] != np.arange(len(table))).any():
+        raise InputError(f"patches: {len(table)} patches do not fill {rows}x{cols}, or in disorder")
+    if not (np.isfinite(table["weight"]).all() and np.isfinite(table["score"]).all()):
+        raise InputError("patches: a weight or score is not finite")
+    weights, prior, scores = (
+        np.ascontiguousarray(table[name]).reshape(rows, cols)
+        for name in ("weight", "prior", "score")
+    )
+    known = np.isfinite(prior)
+    by_score = np.argsort(-table["score"], kind="stable")
+    return PatchArray(
+        header,
+        (width, height),
+        patch_size,
+        weights,
+        np.where(known, prior, np.float32(0)) if known.any() else None,
+        scores,
+        by_score[table["selected"][by_score] != 0],
+        mode,
+        budget,
+        budget_reason,
+    )
 
 
-def _table(
-    result: "Result", prior: NDArray[np.float32] | None, *, width: int, height: int
-) -> NDArray[np.void]:
-    rows, cols = result.weights.shape
-    size, count = result.patch_size, rows * cols
-    table = np.zeros(count, dtype=_PATCH)
-    index = np.arange(count)
-    table["index"] = index
-    table["x"], table["y"] = index % cols * size, index // cols * size
-    table["width"] = np.minimum(size, width - table["x"].astype(np.int64))
-    table["height"] = np.minimum(size, height - table["y"].astype(np.int64))
-    table["weight"] = result.weights.reshape(-1)
-    table["prior"] = np.nan if prior is None else prior.reshape(-1)
-    table["score"] = result.scores.reshape(-1)
-    table["selected"][result.selected] = 1
-    table["reason"][result.selected] = reasons(result)
-    return table
-
-
-def reasons(result: "Result") -> NDArray[np.uint8]:
-    """Say for each selected patch why: would the driver's weight alone have selected it?"""
-    weights, k = result.weights.reshape(-1), len(result.selected)
-    if k == weights.size:
-        return np.full(k, REASON_ALL, dtype=np.uint8)
-    by_driver = np.zeros(weights.size, dtype=bool)
-    by_driver[np.argsort(-weights, kind="stable")[:k]] = True
-    if not result.prior_used:
-        by_driver[:] = True
-    return np.where(by_driver[result.selected], REASON_DRIVER, REASON_LIDAR).astype(np.uint8)
+def write_patches(patches: PatchArray) -> bytes:
+    """Serialize a pdn_ros/PatchArray: every patch, row-major."""
+    (rows, cols), size = patches.weights.shape, patches.patch_size
+    width, height = patches.image_size
+    table = np.zeros(rows * cols, dtype=_PATCH)
+    row, col = np.divmod(np.arange(rows * cols), max(cols, 1))
+    table["index"] = np.arange(rows * cols)
+    table["x"], table["y"] = col * size, row * size
+    table["width"] = np.minimum(size, width - col * size)
+    table["height"] = np.minimum(size, height - row * size)
+    table["weight"] = patches.weights.reshape(-1)
+    table["prior"] = np.nan if patches.prior is None else patches.prior.reshape(-1)
+    table["score"] = patches.scores.reshape(-1)
+    table["selected"][patches.selected] = 1
+    table["reason"][patches.selected] = patches.reasons()
+    writer = patches.header.write(Writer()).scalars("IIHHH", width, height, size, rows, cols)
+    writer.string(patches.mode).scalars("I", patches.budget).string(patches.budget_reason)
+    return writer.records(table).finish()

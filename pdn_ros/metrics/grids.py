@@ -1,26 +1,10 @@
 """Scores of an occupancy grid: against the true grid, against boxes, against LiDAR returns."""
 
-from typing import Protocol
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-
-class GridLike(Protocol):
-    """An occupancy grid as in nav_msgs/OccupancyGrid, its axes those of the frame."""
-
-    @property
-    def data(self) -> NDArray[np.int8]:
-        """(rows = y, cols = x): -1 unknown, 0 free to 100 occupied."""
-
-    @property
-    def origin_xy(self) -> tuple[float, float]:
-        """Outer corner of cell [0, 0] in the frame, metres."""
-
-    @property
-    def resolution(self) -> float:
-        """Side of a cell in metres."""
+from pdn_ros.messages.occupancy import Grid
 
 
 class GridScore:
@@ -43,9 +27,7 @@ class GridScore:
         self.cells = np.zeros(2, dtype=np.int64)  # known to the truth: unknown to the grid, all
         self._errors: list[NDArray[np.float32]] = []
 
-    def update(
-        self, grid: GridLike, truth: GridLike, where: NDArray[np.bool_] | None = None
-    ) -> None:
+    def update(self, grid: Grid, truth: Grid, where: NDArray[np.bool_] | None = None) -> None:
         """Add one frame.
 
         Args:
@@ -105,7 +87,7 @@ class GridScore:
         return float(np.percentile(np.concatenate(self._errors), percentile))
 
 
-def overlap(grid: GridLike, truth: GridLike) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def overlap(grid: Grid, truth: Grid) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """Return the slices of two grids that cover the same cells.
 
     Raises:
@@ -132,7 +114,7 @@ def overlap(grid: GridLike, truth: GridLike) -> tuple[tuple[slice, slice], tuple
 
 
 def boxes_occupied(
-    grid: GridLike, footprints: NDArray[np.float64], occupied_threshold: int = 65
+    grid: Grid, footprints: NDArray[np.float64], occupied_threshold: int = 65
 ) -> NDArray[np.bool_]:
     """Tell which boxes have an occupied cell in their footprint.
 
@@ -155,7 +137,7 @@ def boxes_occupied(
     return result
 
 
-def free_share(grid: GridLike, points: NDArray[np.floating], free_threshold: int = 25) -> float:
+def free_share(grid: Grid, points: NDArray[np.floating], free_threshold: int = 25) -> float:
     """Share of points (N, 2) or (N, 3), in the grid's frame, that fall into free cells.
 
     Points outside the grid do not count; nan when there is none inside.

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.patches import PatchArray
 from pdn_ros.network import Times
 
 
@@ -52,3 +54,24 @@ class Result:
     budget: int
     budget_reason: str
     times: Times
+
+    def patches(self, header: Header, prior: NDArray[np.float32] | None) -> PatchArray:
+        """Return every patch and the selection as they are published.
+
+        Args:
+            header: Of the image.
+            prior: (rows, cols) LiDAR prior of the frame, if it had one.
+        """
+        height, width = self.mask.shape
+        return PatchArray(
+            header,
+            (width, height),
+            self.patch_size,
+            self.weights,
+            prior if self.prior_used else None,
+            self.scores,
+            self.selected,
+            self.mode,
+            self.budget,
+            self.budget_reason,
+        )

@@ -7,10 +7,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.bags.boxes import Box
 from pdn_ros.geometry.camera import Camera
+from pdn_ros.messages.boxes import Box
+from pdn_ros.messages.occupancy import Grid
 from pdn_ros.metrics import boxes_occupied, free_share
-from pdn_ros.replay.grids import Grid, planar
+from pdn_ros.replay.grids import planar
 from pdn_ros.replay.results import NAN, BoxFigures
 
 NEAR_M: Final = 30.0

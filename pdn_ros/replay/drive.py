@@ -3,19 +3,23 @@
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.bags import layout, messages
-from pdn_ros.bags.boxes import Box
+from pdn_ros.bags import layout
 from pdn_ros.bags.reader import COMPRESSED_IMAGE, TF, Bag, Message, Topic
 from pdn_ros.errors import InputError
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.transforms import TransformBuffer
-from pdn_ros.messages.images import decode_compressed, decode_image
-from pdn_ros.replay.grids import Grid
+from pdn_ros.messages.boxes import Box, read_boxes
+from pdn_ros.messages.camera_info import read_camera_info
+from pdn_ros.messages.cdr import read_header
+from pdn_ros.messages.images import read_image, read_mask
+from pdn_ros.messages.occupancy import Grid, read_grid
+from pdn_ros.messages.points import read_points
+from pdn_ros.messages.transforms import read_transforms
 from pdn_ros.replay.settings import Settings
 
 BASE: Final = "base_link"
@@ -102,7 +106,7 @@ class Drive:
             topics.append(self.points.name)
         waiting: deque[Moment] = deque()
         scan: Message | None = None
-        truth: list[tuple[str, int, Any]] = []
+        truth: list[tuple[str, int, bytes]] = []
         index = 0
         for message in _images_last(self.bag.messages(topics), self.image.name):
             while waiting and message.stamp_ns > waiting[0].log_ns + _LOOK_AHEAD_NS:
@@ -115,8 +119,7 @@ class Drive:
                 waiting.append(self._moment(index, message, scan))
                 index += 1
             else:
-                decoded = self.bag.deserialize(message.data, message.msgtype)
-                truth.append((message.topic, message.stamp_ns, decoded))
+                truth.append((message.topic, message.stamp_ns, message.data))
                 truth = [t for t in truth if t[1] > message.stamp_ns - 4 * _LOOK_AHEAD_NS]
         for moment in waiting:
             yield self._with_truth(moment, truth)
@@ -143,39 +146,32 @@ class Drive:
     def _moment(self, index: int, message: Message, scan: Message | None) -> Moment:
         moment = Moment(index, message.stamp_ns, message.stamp_ns)
         try:
-            decoded = self.bag.deserialize(message.data, message.msgtype)
-            moment.stamp_ns = messages.stamp_ns(decoded)
-            moment.frame = decoded.header.frame_id.lstrip("/")
-            moment.image = _pixels(decoded, message.msgtype)
+            header = read_header(message.data)
+            moment.stamp_ns, moment.frame = header.stamp_ns, header.frame_id.lstrip("/")
+            compressed = message.msgtype == COMPRESSED_IMAGE
+            moment.image = read_image(message.data, compressed=compressed)[1]
         except InputError as error:
             moment.error = str(error)
         if scan is not None:
             try:
-                moment.scan = self._scan(scan)
+                header, points = read_points(scan.data)
+                moment.scan = Scan(header.stamp_ns, header.frame_id.lstrip("/"), points)
             except InputError as error:
                 self.note(f"{scan.topic}: {error}")
         return moment
 
-    def _scan(self, message: Message) -> Scan:
-        decoded = self.bag.deserialize(message.data, message.msgtype)
-        return Scan(
-            messages.stamp_ns(decoded),
-            decoded.header.frame_id.lstrip("/"),
-            messages.cloud_xyz(decoded),
-        )
-
-    def _with_truth(self, moment: Moment, truth: list[tuple[str, int, Any]]) -> Moment:
+    def _with_truth(self, moment: Moment, truth: list[tuple[str, int, bytes]]) -> Moment:
         """Add the truth that was logged nearest to the image."""
-        for topic, log_ns, message in sorted(truth, key=lambda t: -abs(t[1] - moment.log_ns)):
+        for topic, log_ns, data in sorted(truth, key=lambda t: -abs(t[1] - moment.log_ns)):
             if abs(log_ns - moment.log_ns) > _LOOK_AHEAD_NS:
                 continue
             try:
                 if topic == layout.MASK_TOPIC:
-                    moment.mask = messages.mask(message)
+                    moment.mask = read_mask(data)[1]
                 elif topic == layout.BOXES_TOPIC:
-                    moment.boxes = messages.boxes(message)
+                    moment.boxes = read_boxes(data)[1]
                 else:
-                    moment.grid = grid_of(message)
+                    moment.grid = read_grid(data)[1]
             except InputError as error:
                 self.note(f"{topic}: {error}")
         return moment
@@ -186,7 +182,7 @@ class Drive:
             self.note("no camera_info: no grid, no LiDAR prior")
             return
         try:
-            self.camera = messages.camera(message)
+            self.camera = Camera.from_info(read_camera_info(message.data))
         except InputError as error:
             self.note(f"{error}: no grid, no LiDAR prior")
 
@@ -194,34 +190,14 @@ class Drive:
         topics = self.bag.find(TF)
         latched = {t.name for t in topics if t.latched or t.name.endswith(layout.TF_STATIC_TOPIC)}
         for message in self.bag.messages([t.name for t in topics]):
-            decoded = self.bag.deserialize(message.data, message.msgtype)
             try:
-                for t in messages.transforms(decoded):
+                for t in read_transforms(message.data):
                     if message.topic in latched:
                         self.transforms.set_static(t.parent, t.child, t.matrix)
                     else:
                         self.transforms.set(t.parent, t.child, t.stamp_ns, t.matrix)
             except ValueError as error:
                 self.note(f"{message.topic}: {error}")
-
-
-def grid_of(message: Any) -> Grid:
-    """Return the grid of a nav_msgs/OccupancyGrid."""
-    found = messages.occupancy(message)
-    return Grid(found.data, found.origin_xy, found.resolution, found.frame.lstrip("/"))
-
-
-def _pixels(message: Any, msgtype: str) -> NDArray[np.uint8]:
-    if msgtype == COMPRESSED_IMAGE:
-        return decode_compressed(message.data, message.format)
-    return decode_image(
-        message.data,
-        width=message.width,
-        height=message.height,
-        encoding=message.encoding,
-        step=message.step,
-        is_bigendian=message.is_bigendian,
-    )
 
 
 def _images_last(source: Iterator[Message], image: str) -> Iterator[Message]:

@@ -12,54 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.geometry.camera import Camera
+from pdn_ros.messages.occupancy import Grid
 from pdn_ros.metrics import GridScore
 from pdn_ros.replay.results import GridFigures
 
-UNKNOWN: Final = -1
 HIDDEN: Final = 75
 MAX_RANGE_M: Final = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """Cells as in nav_msgs/OccupancyGrid.
-
-    Attributes:
-        data: (rows = y, cols = x) int8: -1 unknown, 0 free to 100 occupied.
-        origin_xy: Corner of cell [0, 0] in `frame`, metres.
-        resolution: Side of a cell, metres.
-        frame: TF frame of the axes.
-    """
-
-    data: NDArray[np.int8]
-    origin_xy: tuple[float, float]
-    resolution: float
-    frame: str
-
-    def at(self, xy: NDArray[np.floating]) -> NDArray[np.int8]:
-        """Values at points (..., 2) of the grid's frame, metres; unknown outside."""
-        cells = np.floor((xy - np.asarray(self.origin_xy)) / self.resolution)
-        rows, cols = self.data.shape
-        x, y = cells[..., 0], cells[..., 1]
-        inside = (x >= 0) & (x < cols) & (y >= 0) & (y < rows)
-        index = np.where(inside, y * cols + x, 0).astype(np.intp)
-        return np.where(inside, self.data.reshape(-1)[index], np.int8(UNKNOWN))
-
-    def covers(self, xy: NDArray[np.floating]) -> NDArray[np.bool_]:
-        """Whether points (..., 2) lie inside the grid's window."""
-        rows, cols = self.data.shape
-        local = xy - np.asarray(self.origin_xy)
-        inside: NDArray[np.bool_] = np.all(
-            (local >= 0) & (local < np.array([cols, rows]) * self.resolution), axis=-1
-        )
-        return inside
-
-    def centers(self) -> NDArray[np.float64]:
-        """Centres of the cells, (rows, cols, 2) metres."""
-        rows, cols = self.data.shape
-        x = self.origin_xy[0] + (np.arange(cols) + 0.5) * self.resolution
-        y = self.origin_xy[1] + (np.arange(rows) + 0.5) * self.resolution
-        return np.stack(np.meshgrid(x, y), axis=-1)
 
 
 def planar(transform: NDArray[np.float64], xy: NDArray[np.floating]) -> NDArray[np.float64]:

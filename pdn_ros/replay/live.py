@@ -1,7 +1,6 @@
 """Live evaluation: the recording through DDS to both nodes, and what comes back."""
 
 import queue
-import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from pdn_ros.classes import ClassSet
 from pdn_ros.errors import InputError
 from pdn_ros.harness.participant import Participant, message_type, reliable
 from pdn_ros.harness.processes import NodeProcess, enter_own_domain, running
+from pdn_ros.messages.cdr import Reader, Writer, read_header, split_stamp
 from pdn_ros.network import PatchDriveNet
 from pdn_ros.replay import recorded
 from pdn_ros.replay.drive import Drive, Moment
@@ -199,7 +199,7 @@ class Player(Participant):
                 images += 1
             self._wait_for(message.stamp_ns)
             if message.topic == image:
-                last = _stamp_ns(message.data)
+                last = read_header(message.data).stamp_ns
                 self._published_ns[last] = time.monotonic_ns()
             self._publishers[message.topic].publish(bytes(message.data))
             if message.topic == image:
@@ -237,7 +237,7 @@ class Player(Participant):
 
     def _tick(self, now_ns: int) -> None:
         # rosgraph_msgs/Clock is one Time.
-        self._clock.publish(b"\x00\x01\x00\x00" + struct.pack("<iI", *divmod(now_ns, 10**9)))
+        self._clock.publish(Writer().scalars("iI", *split_stamp(now_ns)).finish())
 
     def _take(self, timeout: float) -> bool:
         """Record one message that has come in; False when none comes in time."""
@@ -246,10 +246,10 @@ class Player(Participant):
         except queue.Empty:
             return False
         if topic == MASK:
-            self._arrived(_stamp_ns(data), at_ns)
+            self._arrived(read_header(data).stamp_ns, at_ns)
         elif topic == PROCESSING and self._last_mask in self.arrivals:
             before = self.arrivals[self._last_mask]
-            (spent_ms,) = struct.unpack_from("<f", data, 4)
+            spent_ms = Reader(data).scalar("f")
             self.arrivals[self._last_mask] = Arrival(before.latency_ms, before.age_ms, spent_ms)
         self._writer.write(topic, self._drive_time(at_ns), data)
         return True
@@ -315,10 +315,3 @@ def _speed(settings: Settings, drive: Drive) -> float:
         return settings.rate.value
     recorded_s = (drive.bag.end_ns - drive.bag.start_ns) / 1e9
     return settings.rate.value * recorded_s / max(1, drive.image.count - 1)
-
-
-def _stamp_ns(data: bytes) -> int:
-    """Stamp of a serialized message that begins with a header."""
-    order = "<" if data[1] & 1 else ">"
-    sec, nanosec = struct.unpack_from(f"{order}iI", data, 4)
-    return int(sec) * 1_000_000_000 + int(nanosec)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from pdn_ros.errors import InputError
 from pdn_ros.geometry.lidar import LidarView
 from pdn_ros.geometry.occupancy import OccupancyGrid
+from pdn_ros.messages.occupancy import Grid
 from pdn_ros.perception import Frame, Pipeline, PipelineConfig, Result
 from pdn_ros.replay.boxes import Patches
 from pdn_ros.replay.drive import BASE, Drive, Moment
-from pdn_ros.replay.grids import Grid
 from pdn_ros.replay.node_parameters import NodeParameters
 from pdn_ros.replay.output import Output
 from pdn_ros.replay.record import Recorder
@@ -139,8 +139,7 @@ class Replay:
                 depth=ranges,
                 confidence=None if kind == "lidar" else confidence,
             )
-            cells = grid.snapshot(moment.stamp_ns)
-            grids[kind] = Grid(cells.data, cells.origin_xy, cells.resolution, frame)
+            grids[kind] = grid.snapshot(moment.stamp_ns, frame)
         return grids
 
     def _place(self, moment: Moment) -> tuple[str, Matrix]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pdn_ros.messages.occupancy import Grid
 from pdn_ros.replay.boxes import Patches
-from pdn_ros.replay.grids import Grid
 from pdn_ros.replay.results import NAN
 
 

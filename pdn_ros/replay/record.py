@@ -2,17 +2,18 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.bags import encode
-from pdn_ros.bags.types import typestore
 from pdn_ros.bags.writer import LATCHED, VOLATILE, RawWriter
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.images import write_image, write_mask
+from pdn_ros.messages.occupancy import Grid, write_grid
+from pdn_ros.messages.patches import write_patches
 from pdn_ros.perception import Result
 from pdn_ros.replay.drive import Moment
-from pdn_ros.replay.grids import Grid
 
 Floats = NDArray[np.float32]
 
@@ -54,46 +55,12 @@ class Recorder:
         self, moment: Moment, result: Result, *, prior: Floats | None, grid: Grid | None
     ) -> None:
         """Record what came of an image at the image's log time."""
-        stamp, frame = moment.stamp_ns, moment.frame
-        self._put(MASK, moment, encode.image(stamp, frame, result.mask, "mono8"))
+        header = Header(moment.stamp_ns, moment.frame)
+        self._writer.write(MASK, moment.log_ns, write_mask(header, result.mask))
         if result.confidence is not None:
-            self._put(CONFIDENCE, moment, encode.image(stamp, frame, result.confidence, "mono8"))
-        self._put(PATCHES, moment, _patches(stamp, frame, result, prior))
+            confidence = write_image(header, result.confidence, "mono8")
+            self._writer.write(CONFIDENCE, moment.log_ns, confidence)
+        patches = write_patches(result.patches(header, prior))
+        self._writer.write(PATCHES, moment.log_ns, patches)
         if grid is not None:
-            message = encode.occupancy(
-                stamp, grid.frame, grid.data, grid.origin_xy, grid.resolution
-            )
-            self._put(OCCUPANCY, moment, message)
-
-    def _put(self, topic: str, moment: Moment, message: Any) -> None:
-        data = typestore().serialize_cdr(message, TYPES[topic])
-        self._writer.write(topic, moment.log_ns, memoryview(data))
-
-
-def _patches(stamp_ns: int, frame: str, result: Result, prior: Floats | None) -> Any:
-    """Return the PatchArray: every patch, row-major."""
-    types = typestore().types
-    time = types["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
-    header = types["std_msgs/msg/Header"](time, frame)
-    height, width = result.mask.shape
-    rows, cols = result.weights.shape
-    size, count = result.patch_size, rows * cols
-    priors = np.full(count, np.nan) if prior is None else prior.reshape(-1)
-    by_driver = np.argsort(-result.weights.reshape(-1), kind="stable")[: len(result.selected)]
-    chosen, alone = set(result.selected.tolist()), set(by_driver.tolist())
-    patches = []
-    for i in range(count):
-        x, y = i % cols * size, i // cols * size
-        # REASON_* of Patch.msg: none, driver, lidar, all.
-        reason = 0 if i not in chosen else 3 if len(chosen) == count else 1 if i in alone else 2
-        patches.append(
-            types["pdn_ros/msg/Patch"](
-                i, x, y, min(size, width - x), min(size, height - y),
-                float(result.weights.flat[i]), float(priors[i]), float(result.scores.flat[i]),
-                i in chosen, reason,
-            )
-        )  # fmt: skip
-    return types[TYPES[PATCHES]](
-        header, width, height, size, rows, cols,
-        result.mode, result.budget, result.budget_reason, patches,
-    )  # fmt: skip
+            self._writer.write(OCCUPANCY, moment.log_ns, write_grid(moment.stamp_ns, grid))

@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from pdn_ros.bags import messages
 from pdn_ros.bags.reader import Bag, Message
 from pdn_ros.errors import InputError
+from pdn_ros.messages.cdr import read_header
+from pdn_ros.messages.images import read_mask
+from pdn_ros.messages.occupancy import read_grid
+from pdn_ros.messages.patches import read_patches
 from pdn_ros.replay.boxes import Patches
-from pdn_ros.replay.drive import Drive, Moment, grid_of
+from pdn_ros.replay.drive import Drive, Moment
 from pdn_ros.replay.node_parameters import NodeParameters
 from pdn_ros.replay.output import Output
 from pdn_ros.replay.record import MASK, OCCUPANCY, PATCHES
@@ -73,40 +76,33 @@ def outputs(
             yield moment, output
 
 
-def _fill(output: Output, found: dict[str, Any]) -> None:
-    if found[MASK] is not None:
-        output.mask = messages.mask(found[MASK])
-    if found[OCCUPANCY] is not None:
-        output.grids["fused"] = grid_of(found[OCCUPANCY])
-    if (array := found[PATCHES]) is not None:
-        shape = (array.rows, array.cols)
-        weights = np.array([p.weight for p in array.patches], dtype=np.float32).reshape(shape)
-        prior = np.array([p.prior for p in array.patches], dtype=np.float32).reshape(shape)
-        chosen = sorted((p for p in array.patches if p.selected), key=lambda p: -p.score)
-        output.patches = Patches(
-            array.patch_size, weights, np.array([p.index for p in chosen], int)
-        )
-        output.prior_used = bool(np.isfinite(prior).any())
-        output.prior = np.nan_to_num(prior) if output.prior_used else None
+def _fill(output: Output, found: dict[str, bytes | None]) -> None:
+    if (mask := found[MASK]) is not None:
+        output.mask = read_mask(mask)[1]
+    if (grid := found[OCCUPANCY]) is not None:
+        output.grids["fused"] = read_grid(grid)[1]
+    if (patches := found[PATCHES]) is not None:
+        array = read_patches(patches)
+        output.patches = Patches(array.patch_size, array.weights, array.selected)
+        output.prior, output.prior_used = array.prior, array.prior is not None
 
 
 class _Stream:
     """The messages of one topic, looked up by rising header stamps."""
 
     def __init__(self, bag: Bag, topic: str) -> None:
-        self._bag = bag
         self._source = bag.messages([topic])
-        self._head: Any = None
+        self._head: Message | None = None
+        self._stamp_ns = 0
         self._next()
 
-    def at(self, stamp_ns: int) -> Any:
+    def at(self, stamp_ns: int) -> bytes | None:
         """Return the message of a stamp; None when there is none."""
-        while self._head is not None and messages.stamp_ns(self._head) < stamp_ns:
+        while self._head is not None and self._stamp_ns < stamp_ns:
             self._next()
-        if self._head is None or messages.stamp_ns(self._head) != stamp_ns:
-            return None
-        return self._head
+        return self._head.data if self._head is not None and self._stamp_ns == stamp_ns else None
 
     def _next(self) -> None:
-        message: Message | None = next(self._source, None)
-        self._head = message and self._bag.deserialize(message.data, message.msgtype)
+        self._head = next(self._source, None)
+        if self._head is not None:
+            self._stamp_ns = read_header(self._head.data).stamp_ns

@@ -1,61 +1,58 @@
 """The camera of an image, kept up to date from CameraInfo messages."""
 
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-
+from pdn_ros.errors import InputError
 from pdn_ros.geometry.camera import Camera
+from pdn_ros.messages.camera_info import CameraInfo, read_camera_info
+from pdn_ros.messages.cdr import NO_HEADER, Header
 
 
 class CameraInfos:
     """The camera of an image from the newest CameraInfo; rebuilt only when it changed."""
 
     def __init__(self) -> None:
-        self._message: Any = None
-        self._key: tuple[Any, ...] = ()
+        self._info: CameraInfo | InputError | None = None
+        self._key: tuple[tuple[int, int] | None, CameraInfo] | None = None
         self._camera: Camera | None = None
 
     @property
     def stamp_ns(self) -> int:
         """Stamp of the newest CameraInfo; 0 before the first."""
-        stamp = self._message.header.stamp if self._message is not None else None
-        return stamp.sec * 1_000_000_000 + stamp.nanosec if stamp else 0
+        return self._header.stamp_ns
 
     @property
     def frame_id(self) -> str:
         """Frame of the newest CameraInfo; empty before the first."""
-        return self._message.header.frame_id if self._message is not None else ""
+        return self._header.frame_id
 
-    def put(self, message: Any) -> None:
-        """Take a sensor_msgs/CameraInfo."""
-        self._message = message
+    @property
+    def _header(self) -> Header:
+        return self._info.header if isinstance(self._info, CameraInfo) else NO_HEADER
+
+    def put(self, data: bytes) -> None:
+        """Take a serialized sensor_msgs/CameraInfo; `camera` says what is wrong with it."""
+        try:
+            self._info = read_camera_info(data)
+        except InputError as error:
+            self._info = error
 
     def camera(self, size: tuple[int, int] | None = None) -> Camera:
         """Return the camera of an image of `size` (width, height), or of the CameraInfo's own.
 
         Raises:
-            ValueError: No CameraInfo came yet, it is uncalibrated, or its shape is not the image's.
+            InputError: No CameraInfo came yet, it is damaged or uncalibrated, or its shape is not
+                the image's.
         """
-        info = self._message
+        info = self._info
         if info is None:
-            raise ValueError("no camera_info yet: the grid and the LiDAR need it")
-        roi = (info.roi.x_offset, info.roi.y_offset, info.roi.width, info.roi.height)
-        key = (
-            size, info.width, info.height, tuple(info.k), tuple(info.d), info.distortion_model,
-            info.binning_x, info.binning_y, roi,
-        )  # fmt: skip
+            raise InputError("no camera_info yet: the grid and the LiDAR need it")
+        if isinstance(info, InputError):
+            raise info
+        # Without what no camera depends on: it may change, or hold NaN, with every message.
+        key = (size, replace(info, header=NO_HEADER, r=(), p=()))
         if self._camera is None or key != self._key:
-            camera = Camera.from_info(
-                width=info.width,
-                height=info.height,
-                k=np.asarray(info.k, dtype=np.float64).reshape(3, 3),
-                d=np.asarray(info.d, dtype=np.float64),
-                distortion_model=info.distortion_model,
-                binning_x=info.binning_x,
-                binning_y=info.binning_y,
-                roi=roi,
-            )
-            self._camera, self._key = _fit(camera, size), key
+            self._camera, self._key = _fit(Camera.from_info(info), size), key
         return self._camera
 
 
@@ -64,7 +61,7 @@ def _fit(camera: Camera, size: tuple[int, int] | None) -> Camera:
         return camera
     width, height = size
     if width * camera.height != height * camera.width:
-        raise ValueError(
+        raise InputError(
             f"camera_info is of {camera.width}x{camera.height}, the image is {width}x{height}"
         )
     return camera.resized(width, height)

@@ -1,6 +1,5 @@
 """The LiDAR prior and depth image that belong to an image."""
 
-import struct
 import threading
 from collections.abc import Callable
 
@@ -8,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.errors import InputError
-from pdn_ros.messages.cdr import Header
-from pdn_ros.messages.patches import Prior, read_prior
-from pdn_ros.ros.frames import read_depth
+from pdn_ros.messages.cdr import Header, read_header
+from pdn_ros.messages.images import read_depth
+from pdn_ros.messages.patches import PatchPrior, read_prior
 
 Trouble = Callable[[str, str], None]
 Floats = NDArray[np.float32]
@@ -30,7 +29,7 @@ class LidarInputs:
         self._nearest_depth: bytes | None = None
         self._image_ns = 0
         self._lock = threading.Lock()
-        self._prior: tuple[bytes, Prior] | None = None
+        self._prior: tuple[bytes, PatchPrior] | None = None
         self._depth: tuple[bytes, Header, Floats] | None = None
         self.state = "none"
         """What became of the prior at the last image, for the diagnostics."""
@@ -53,11 +52,12 @@ class LidarInputs:
             self._nearest_depth = self._newest_depth
 
     def _distance_ns(self, data: bytes | None) -> float:
-        if data is None or len(data) < 12:
+        if data is None:
             return float("inf")
-        order = "<" if data[1] & 1 else ">"
-        sec, nanosec = struct.unpack_from(f"{order}iI", data, 4)
-        return float(abs(sec * 1_000_000_000 + nanosec - self._image_ns))
+        try:
+            return abs(read_header(data).stamp_ns - self._image_ns)
+        except InputError:
+            return float("inf")
 
     def clear(self) -> None:
         """Forget both."""

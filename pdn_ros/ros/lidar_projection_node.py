@@ -10,14 +10,14 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from pdn_ros.errors import InputError
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.lidar import LidarView, project_scan
-from pdn_ros.geometry.points import Field, read_xyz
 from pdn_ros.geometry.transforms import invert
-from pdn_ros.messages import cdr
 from pdn_ros.messages.cdr import Header
-from pdn_ros.messages.patches import Prior, write_prior
-from pdn_ros.msg import PatchPrior
+from pdn_ros.messages.images import write_image
+from pdn_ros.messages.patches import PatchPrior, write_prior
+from pdn_ros.messages.points import read_points
+from pdn_ros.msg import PatchPrior as PatchPriorMessage
 from pdn_ros.ros.camera_infos import CameraInfos
-from pdn_ros.ros.frames import read_frame
+from pdn_ros.ros.decoding import decode
 from pdn_ros.ros.managed import ManagedNode
 from pdn_ros.ros.parameters import LidarProjectionConfig
 from pdn_ros.ros.qos import RELIABLE, newest
@@ -50,7 +50,7 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
     def setup(self, config: LidarProjectionConfig) -> None:  # noqa: ARG002
         """Listen to TF and make the publishers."""
         self._transforms = listen(self)
-        kinds = {"prior": PatchPrior, "depth": Image, "overlay": Image}
+        kinds = {"prior": PatchPriorMessage, "depth": Image, "overlay": Image}
         for name, kind in kinds.items():
             self._outputs[name] = self.create_lifecycle_publisher(kind, f"~/{name}", RELIABLE)
 
@@ -81,7 +81,7 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
         points, sensor = newest(self.config.points_qos), newest()
         self._inputs = [
             self.create_subscription(PointCloud2, "points", self._take, points, raw=True),
-            self.create_subscription(CameraInfo, "camera_info", self._infos.put, sensor),
+            self.create_subscription(CameraInfo, "camera_info", self._infos.put, sensor, raw=True),
         ]
 
     def close_inputs(self) -> None:
@@ -150,23 +150,14 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
         """Work one scan through, in the worker's thread."""
         if not self.wanted():
             return
-        cloud = cdr.read_cloud(data)
-        points = read_xyz(
-            cloud.data,
-            width=cloud.width,
-            height=cloud.height,
-            point_step=cloud.point_step,
-            row_step=cloud.row_step,
-            fields=[Field(f.name, f.offset, f.datatype, f.count) for f in cloud.fields],
-            is_bigendian=cloud.is_bigendian,
-        )
+        header, points = read_points(data)
         camera = self._infos.camera()
-        view = self._project(points, cloud.header, camera)
+        view = self._project(points, header, camera)
         if view.returns == 0:
             self.health.trouble("empty", f"cloud of {len(points)} points: none in the image")
         self._returns = view.returns
-        self._publish(Header(cloud.header.stamp_ns, self._infos.frame_id), camera, view)
-        self.health.frame(self.age_ms(cloud.header.stamp_ns))
+        self._publish(Header(header.stamp_ns, self._infos.frame_id), camera, view)
+        self.health.frame(self.age_ms(header.stamp_ns))
 
     def _project(self, points: NDArray[np.float32], header: Header, camera: Camera) -> LidarView:
         """Project at the image's time where odometry says how the robot moved since the scan."""
@@ -195,16 +186,16 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
     def _publish(self, header: Header, camera: Camera, view: LidarView) -> None:
         size = (camera.width, camera.height)
         if self._wants("prior"):
-            prior = Prior(header, size, self.config.patch_size, view.weights, view.returns)
+            prior = PatchPrior(header, size, self.config.patch_size, view.weights, view.returns)
             self._outputs["prior"].publish(write_prior(prior))
         if self._wants("depth"):
-            self._outputs["depth"].publish(cdr.write_32fc1(header, view.depth))
+            self._outputs["depth"].publish(write_image(header, view.depth, "32FC1"))
         image = self._image
         if image is not None and self._wants("overlay"):
-            image_header, pixels = read_frame(image)
+            image_header, pixels = decode(image)
             if pixels.shape[:2] == view.depth.shape:
                 picture = depth_overlay(pixels, view.depth)
-                self._outputs["overlay"].publish(cdr.write_bgr8(image_header, picture))
+                self._outputs["overlay"].publish(write_image(image_header, picture, "bgr8"))
 
 
 def main() -> int:

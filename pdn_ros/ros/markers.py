@@ -9,7 +9,7 @@ from std_msgs.msg import Header as HeaderMessage
 from visualization_msgs.msg import Marker, MarkerArray
 
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.cdr import Header, split_stamp
 from pdn_ros.perception import Result
 
 PLANE_M = 2.0
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 def header_message(header: Header) -> HeaderMessage:
     """Return the header as a message object."""
-    sec, nanosec = divmod(header.stamp_ns, 1_000_000_000)
+    sec, nanosec = split_stamp(header.stamp_ns)
     return HeaderMessage(stamp=Time(sec=sec, nanosec=nanosec), frame_id=header.frame_id)
 
 

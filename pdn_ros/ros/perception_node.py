@@ -12,7 +12,7 @@ from pdn_ros.errors import InputError
 from pdn_ros.msg import PatchPrior
 from pdn_ros.perception import Frame, Pipeline, PipelineConfig
 from pdn_ros.ros.camera_infos import CameraInfos
-from pdn_ros.ros.frames import read_frame
+from pdn_ros.ros.decoding import decode
 from pdn_ros.ros.lidar_inputs import LidarInputs
 from pdn_ros.ros.managed import ManagedNode
 from pdn_ros.ros.parameters import PerceptionConfig
@@ -104,7 +104,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         subscribe = self.create_subscription
         self._inputs = [
             subscribe(kind, name, self._take, image, raw=True),
-            subscribe(CameraInfo, "camera_info", self._infos.put, sensor),
+            subscribe(CameraInfo, "camera_info", self._infos.put, sensor, raw=True),
             subscribe(PatchPrior, "lidar_prior", self._lidar.put_prior, sensor, raw=True),
             subscribe(Image, "lidar_depth", self._lidar.put_depth, sensor, raw=True),
         ]
@@ -177,7 +177,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         pipeline, scene, outputs, config = self._pipeline, self._scene, self._outputs, self.config
         if pipeline is None or scene is None or outputs is None or not outputs.wanted():
             return
-        header, image = read_frame(data, compressed=config.image_transport == "compressed")
+        header, image = decode(data, compressed=config.image_transport == "compressed")
         if self._last_ns - header.stamp_ns > JUMP_NS:
             self.reset("an image is older than the one before", header.stamp_ns)
         self._last_ns = header.stamp_ns

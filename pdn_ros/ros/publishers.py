@@ -15,10 +15,11 @@ from vision_msgs.msg import LabelInfo, VisionClass
 from visualization_msgs.msg import MarkerArray
 
 from pdn_ros.classes import ClassSet
-from pdn_ros.geometry.grid import GridSnapshot
-from pdn_ros.messages import cdr, rle
 from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.images import write_image, write_mask
+from pdn_ros.messages.occupancy import Grid, write_grid
 from pdn_ros.messages.patches import write_patches
+from pdn_ros.messages.points import write_organized_cloud
 from pdn_ros.msg import LabelInfo as ClassesMessage
 from pdn_ros.msg import PatchArray
 from pdn_ros.perception import Result
@@ -111,21 +112,20 @@ class Outputs:
         """Publish everything of a frame that somebody listens to, the mask first."""
         header, result = shot.header, shot.result
         if self.wanted("mask"):
-            self._send("mask", self._mask(header, result.mask, config))
+            self._send("mask", write_mask(header, result.mask, config.mask_encoding))
         if result.confidence is not None and self.wanted("confidence"):
-            self._send("confidence", cdr.write_mono8(header, result.confidence))
+            self._send("confidence", write_image(header, result.confidence, "mono8"))
         if self.wanted("patches"):
-            prior = shot.prior if result.prior_used else None
-            self._send("patches", write_patches(header, result, prior))
+            self._send("patches", write_patches(result.patches(header, shot.prior)))
         self._publish_scene(shot, scene, config)
         if self.wanted("overlay"):
             picture = overlay(shot.image, result.mask, self._classes)
-            self._send("overlay", cdr.write_bgr8(header, picture))
+            self._send("overlay", write_image(header, picture, "bgr8"))
         if self.wanted("saliency"):
             picture = saliency(
                 shot.image, result.weights, result.selected, result.patch_size, shot.prior
             )
-            self._send("saliency", cdr.write_bgr8(header, picture))
+            self._send("saliency", write_image(header, picture, "bgr8"))
 
     def publish_times(self, processing_ms: float, latency_ms: float, overhead_ms: float) -> None:
         """Publish the debug times.
@@ -139,12 +139,9 @@ class Outputs:
         self._publishers["debug/pipeline_latency_ms"].publish(Float32(data=latency_ms))
         self._publishers["debug/overhead_ms"].publish(Float32(data=overhead_ms))
 
-    def publish_grid(self, header: Header, cells: GridSnapshot) -> None:
+    def publish_grid(self, header: Header, cells: Grid) -> None:
         """Publish an occupancy grid."""
-        message = cdr.write_grid(
-            header, cells.data, resolution=cells.resolution, origin_xy=cells.origin_xy
-        )
-        self._send("occupancy", message)
+        self._send("occupancy", write_grid(header.stamp_ns, cells))
 
     def _publish_scene(self, shot: Shot, scene: Scene, config: PerceptionConfig) -> None:
         header, result = shot.header, shot.result
@@ -159,13 +156,13 @@ class Outputs:
         if self.wanted("costmap/mask", "costmap/confidence", "costmap/points"):
             small = (config.costmap.width, max(1, round(height * config.costmap.width / width)))
             mask = _nearest(result.mask, small)
-            self._send("costmap/mask", cdr.write_mono8(header, mask))
+            self._send("costmap/mask", write_image(header, mask, "mono8"))
             if result.confidence is not None:
                 confidence = _nearest(result.confidence, small)
-                self._send("costmap/confidence", cdr.write_mono8(header, confidence))
+                self._send("costmap/confidence", write_image(header, confidence, "mono8"))
             if view is not None and self.wanted("costmap/points"):
                 cloud = scene.cloud(mask, view, shot.depth)
-                message = cdr.write_organised_cloud(header, cloud, self._rgb[mask])
+                message = write_organized_cloud(header, cloud, self._rgb[mask])
                 self._send("costmap/points", message)
         if view is not None and self.wanted("patch_markers"):
             markers = patch_markers(header, result, view.camera, view.T_base_camera)
@@ -173,12 +170,6 @@ class Outputs:
 
     def _send(self, name: str, message: bytes) -> None:
         self._publishers[name].publish(message)
-
-    @staticmethod
-    def _mask(header: Header, mask: NDArray[np.uint8], config: PerceptionConfig) -> bytes:
-        if config.mask_encoding == "rle":
-            return cdr.write_rle(header, mask.shape[0], mask.shape[1], rle.encode(mask))
-        return cdr.write_mono8(header, mask)
 
 
 def _nearest(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

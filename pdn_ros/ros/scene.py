@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pdn_ros.classes import ClassSet
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.costmap import aligned_cloud, shrink_depth
-from pdn_ros.geometry.grid import GridSnapshot
 from pdn_ros.geometry.occupancy import OccupancyGrid
 from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.occupancy import Grid
 from pdn_ros.perception import Result
 from pdn_ros.ros.camera_infos import CameraInfos
 from pdn_ros.ros.parameters import PerceptionConfig
@@ -70,7 +70,7 @@ class Scene:
         self._waiting_since: float | None = None
         self._lock = threading.Lock()
         self._seen_at = 0.0
-        self._shown: tuple[Header, GridSnapshot] | None = None
+        self._shown: tuple[Header, Grid] | None = None
 
     def reset(self) -> None:
         """Forget the evidence."""
@@ -104,7 +104,7 @@ class Scene:
 
     def grid(
         self, header: Header, result: Result, view: View, depth: NDArray[np.float32] | None
-    ) -> tuple[Header, GridSnapshot] | None:
+    ) -> tuple[Header, Grid] | None:
         """Add a frame's evidence; return the grid with its header when one is due."""
         placed = self._place(header)
         if placed is None:
@@ -124,16 +124,15 @@ class Scene:
             depth=depth,
             confidence=result.confidence,
         )
-        due = self._due(header.stamp_ns)
-        shown = (
-            (Header(header.stamp_ns, frame), self._grid.snapshot(header.stamp_ns)) if due else None
-        )
+        stamp_ns, shown = header.stamp_ns, None
+        if self._due(stamp_ns):
+            shown = (Header(stamp_ns, frame), self._grid.snapshot(stamp_ns, frame))
         with self._lock:
             self._seen_at = time.monotonic()
             self._shown = shown or self._shown
         return shown
 
-    def forgotten(self) -> tuple[Header, GridSnapshot] | None:
+    def forgotten(self) -> tuple[Header, Grid] | None:
         """Return the grid of a camera that is dead, once: unknown, `decay_s` after its last image.
 
         For any thread. What was published would else stay as it is: it is latched.

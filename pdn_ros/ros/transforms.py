@@ -12,7 +12,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from tf2_msgs.msg import TFMessage
 
-from pdn_ros.geometry.transforms import TransformBuffer, from_quaternion
+from pdn_ros.geometry.transforms import TransformBuffer
+from pdn_ros.messages.cdr import join_stamp
+from pdn_ros.messages.transforms import from_quaternion
 
 Matrix = NDArray[np.float64]
 _JUMP_NS = 1_000_000_000
@@ -109,7 +111,7 @@ class BufferedTransforms:
 
     def _moving(self, message: TFMessage) -> None:
         for one in message.transforms:
-            stamp_ns = one.header.stamp.sec * 1_000_000_000 + one.header.stamp.nanosec
+            stamp_ns = join_stamp(one.header.stamp.sec, one.header.stamp.nanosec)
             parent, child = _frames(one)
             newest = self._newest.get(child, stamp_ns)
             if stamp_ns < newest - _JUMP_NS:

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from pdn_ros.bags.boxes import Box
 from pdn_ros.classes import load_classes
-from pdn_ros.geometry.grid import GridSnapshot
+from pdn_ros.messages.boxes import Box
+from pdn_ros.messages.occupancy import Grid
 from pdn_ros.simulation.scene import build_scene
 from pdn_ros.simulation.sensors import Rig
 from pdn_ros.simulation.truth import Truth
@@ -71,7 +71,7 @@ class DriveFrame:
     scan: NDArray[np.float32] | None = None
     scan_mask: NDArray[np.uint8] | None = None
     boxes: tuple[Box, ...] = ()
-    occupancy: GridSnapshot | None = None
+    occupancy: Grid | None = None
 
 
 EPOCH_NS = 1_700_000_000_000_000_000

@@ -57,8 +57,7 @@ def simulate(
             if frame.scan is not None:
                 bag.points(stamp, frame.scan)
             if frame.occupancy is not None:
-                grid = frame.occupancy
-                bag.occupancy(stamp, grid.data, grid.origin_xy, grid.resolution)
+                bag.occupancy(stamp, frame.occupancy)
             if progress is not None:
                 progress(done, config.frames)
 

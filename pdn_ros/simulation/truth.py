@@ -6,9 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.bags.boxes import Box
-from pdn_ros.geometry.grid import GridConfig, GridSnapshot
+from pdn_ros.geometry.grid import GridConfig
 from pdn_ros.geometry.transforms import invert
+from pdn_ros.messages.boxes import Box
+from pdn_ros.messages.occupancy import Grid
 from pdn_ros.simulation.mesh import footprint
 from pdn_ros.simulation.rays import Caster
 from pdn_ros.simulation.render import Rendering
@@ -77,9 +78,7 @@ class Truth:
                 boxes.append(Box(centre, yaw, (length, width, height), self._names[label], number))
         return tuple(boxes)
 
-    def occupancy(
-        self, base: NDArray[np.float64], placed: list[Placed], shot: Rendering
-    ) -> GridSnapshot:
+    def occupancy(self, base: NDArray[np.float64], placed: list[Placed], shot: Rendering) -> Grid:
         """Return the grid in `odom`, in the window of `geometry.occupancy`.
 
         100: an obstacle that the camera sees; 75: an obstacle that it does not see from here;
@@ -107,7 +106,7 @@ class Truth:
                 cv2.fillConvexPoly(blocked, fixed, 1, shift=_SHIFT)
         data[blocked > 0] = HIDDEN
         data[(blocked > 0) & self._touched(pose, shot, origin, (rows, columns))] = SEEN
-        return GridSnapshot(data, (float(origin[0]), float(origin[1])), config.resolution)
+        return Grid(data, (float(origin[0]), float(origin[1])), config.resolution, "odom")
 
     def _free(
         self, pose: NDArray[np.float64], origin: NDArray[np.float64], shape: tuple[int, int]

@@ -1,8 +1,15 @@
 """A converted KITTI drive, read back."""
 
-from pdn_ros.bags import layout, messages
+from pdn_ros.bags import layout
 from pdn_ros.bags.reader import Bag
+from pdn_ros.bags.types import typestore
+from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.transforms import TransformBuffer
+from pdn_ros.messages.boxes import read_boxes
+from pdn_ros.messages.camera_info import read_camera_info
+from pdn_ros.messages.cdr import read_header
+from pdn_ros.messages.points import read_points
+from pdn_ros.messages.transforms import read_transforms
 
 
 class Recording:
@@ -14,23 +21,24 @@ class Recording:
         with Bag(path) as bag:
             self.topics = bag.topics
             for m in bag.messages():
-                message = bag.deserialize(m.data, m.msgtype)
                 if m.topic == layout.TF_STATIC_TOPIC:
-                    for t in messages.transforms(message):
+                    for t in read_transforms(m.data):
                         self.static[t.child] = t
                         self.buffer.set_static(t.parent, t.child, t.matrix)
                 elif m.topic == layout.TF_TOPIC:
-                    (t,) = messages.transforms(message)
+                    (t,) = read_transforms(m.data)
                     self.poses.append(t)
                     self.buffer.set(t.parent, t.child, t.stamp_ns, t.matrix)
                 elif m.topic == layout.IMAGE_TOPIC:
-                    self.images[messages.stamp_ns(message)] = message
+                    stamp_ns = read_header(m.data).stamp_ns
+                    self.images[stamp_ns] = typestore().deserialize_cdr(m.data, m.msgtype)
                 elif m.topic == layout.POINTS_TOPIC:
-                    self.scans[messages.stamp_ns(message)] = messages.cloud_xyz(message)
+                    header, points = read_points(m.data)
+                    self.scans[header.stamp_ns] = points
                 elif m.topic == layout.BOXES_TOPIC:
-                    self.boxes[m.stamp_ns] = messages.boxes(message)
+                    self.boxes[m.stamp_ns] = read_boxes(m.data)[1]
                 elif m.topic == layout.CAMERA_INFO_TOPIC:
-                    self.camera = messages.camera(message)
+                    self.camera = Camera.from_info(read_camera_info(m.data))
 
     def pairs(self):
         """Yield (points of the scan in base_link, boxes) of every third image."""

@@ -11,11 +11,12 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from pdn_ros.bags import layout
-from pdn_ros.bags.boxes import Box
 from pdn_ros.bags.types import typestore
 from pdn_ros.bags.writer import LATCHED, DriveWriter, RawWriter
 from pdn_ros.errors import InputError
 from pdn_ros.geometry.camera import Camera
+from pdn_ros.messages.boxes import Box
+from pdn_ros.messages.occupancy import Grid
 from pdn_ros.resources import message_folders
 
 T0 = 1_700_000_000_123_456_789
@@ -40,7 +41,7 @@ def drive(tmp_path_factory):
         bag.points(T0 + 2, CLOUD)
         bag.mask(T0 + 1, MASK)
         bag.depth(T0 + 1, DEPTH)
-        bag.occupancy(T0 + 1, GRID, (-10.0, -15.0), 0.5)
+        bag.occupancy(T0 + 1, Grid(GRID, (-10.0, -15.0), 0.5, "odom"))
         bag.boxes(T0 + 1, [Box((1, 2, 3), 0.5, (4, 1.5, 2), "vehicle", 7)])
         bag.image(T0 + 3, IMAGE[:, ::-1])
         assert bag.counts[layout.IMAGE_TOPIC] == 2

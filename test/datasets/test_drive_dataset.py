@@ -84,5 +84,5 @@ def test_damaged_bags_are_named(tmp_path):
     shutil.copytree(bag, broken)
     file = next(broken.glob("*.mcap"))
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises(InputError, match="broken: no readable rosbag2"):
+    with pytest.raises(InputError, match=r"broken: .*cut off"):
         open_dataset(f"drive:{broken}", "val", STREET)

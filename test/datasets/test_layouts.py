@@ -149,7 +149,7 @@ def test_damaged_files_are_named(tmp_path, name, damage):
         ("cityscapes:{root}", "train", "gtFine"),
         ("comma10k:{root}", "train", "masks"),
         ("comma10k:{root}", "test", "no split"),
-        ("drive:{root}", "train", "no readable rosbag2"),
+        ("drive:{root}", "train", "no rosbag2"),
         ("drive:{root}?every=0", "train", "every=0"),
     ],
 )

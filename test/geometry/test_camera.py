@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 
 from pdn_ros.geometry.camera import Camera
+from pdn_ros.messages.camera_info import CameraInfo
 
 K = [[960.0, 0, 630.5], [0, 955.0, 190.25], [0, 0, 1]]
 LENSES = {
@@ -16,7 +17,7 @@ LENSES = {
 
 def camera(model="", d=(), **kw):
     return Camera.from_info(
-        **{"width": 1242, "height": 375, "k": K, "d": d, "distortion_model": model} | kw
+        CameraInfo(**{"width": 1242, "height": 375, "k": K, "d": d, "distortion_model": model} | kw)
     )
 
 
@@ -173,10 +174,10 @@ number = st.floats(width=32)
     st.lists(st.floats(-2, 2), min_size=4, max_size=4),
 )
 def test_any_points_and_lens_give_pixels_inside(points, model, d):
-    cam = Camera.from_info(
+    cam = Camera.from_info(CameraInfo(
         width=64, height=48, k=[50, 0, 32, 0, 50, 24, 0, 0, 1], d=d if model else (),
         distortion_model=model,
-    )  # fmt: skip
+    ))  # fmt: skip
     pixels, valid = cam.project(np.array(points, dtype=np.float32).reshape(-1, 3))
     inside = pixels[valid]
     assert np.isfinite(inside).all()

@@ -6,8 +6,11 @@ from worlds import OPTICAL, Box, World, pose
 from pdn_ros.geometry import caution, roles
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.occupancy import OccupancyGrid
+from pdn_ros.messages.camera_info import CameraInfo
 
-LARGE = Camera.from_info(width=1920, height=1080, k=[1300, 0, 960, 0, 1300, 540, 0, 0, 1])
+LARGE = Camera.from_info(
+    CameraInfo(width=1920, height=1080, k=[1300, 0, 960, 0, 1300, 540, 0, 0, 1])
+)
 
 
 def test_the_larger_code_is_the_safer_one():

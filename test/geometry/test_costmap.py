@@ -8,8 +8,9 @@ from pdn_ros.geometry.costmap import aligned_cloud, shrink_depth
 from pdn_ros.geometry.footprints import patch_corners, patch_footprints
 from pdn_ros.geometry.ground import GroundPlane
 from pdn_ros.geometry.lidar import project_scan
+from pdn_ros.messages.camera_info import CameraInfo
 
-FULL = Camera.from_info(width=1242, height=375, k=[720, 0, 610, 0, 720, 173, 0, 0, 1])
+FULL = Camera.from_info(CameraInfo(width=1242, height=375, k=[720, 0, 610, 0, 720, 173, 0, 0, 1]))
 SMALL = FULL.resized(400, 121)
 T_BASE_CAMERA = pose(x=0.27, z=1.65, pitch=0.03, roll=0.04) @ OPTICAL
 WORLD = World((Box((12, 16), (-1, 1)), Box((25, 29), (-6, -4), 1.5, roles.DYNAMIC)))
@@ -54,7 +55,7 @@ def test_without_lidar_obstacles_have_no_range():
 
 
 def test_a_return_does_not_speak_for_another_role():
-    camera = Camera.from_info(width=20, height=20, k=[20, 0, 10, 0, 20, 10, 0, 0, 1])
+    camera = Camera.from_info(CameraInfo(width=20, height=20, k=[20, 0, 10, 0, 20, 10, 0, 0, 1]))
     role = np.full((20, 20), roles.STATIC, dtype=np.uint8)
     role[:, 10:] = roles.DYNAMIC
     depth = np.zeros((20, 20), dtype=np.float32)
@@ -67,7 +68,7 @@ def test_a_return_does_not_speak_for_another_role():
 
 def test_at_an_outline_only_the_front_has_a_range():
     """A pole 5 m away before a wall at 20 m; one return of the wall shows through the pole."""
-    camera = Camera.from_info(width=40, height=20, k=[20, 0, 20, 0, 20, 10, 0, 0, 1])
+    camera = Camera.from_info(CameraInfo(width=40, height=20, k=[20, 0, 20, 0, 20, 10, 0, 0, 1]))
     role = np.full((20, 40), roles.STATIC, dtype=np.uint8)
     depth = np.zeros((20, 40), dtype=np.float32)
     depth[::2, ::3] = 20
@@ -125,7 +126,9 @@ def test_shrinking_keeps_the_nearest():
 
 def test_footprints_by_hand():
     # Optical axis level at 2 m, focal length 100: pixel row 150 looks down 1:2, row 199 0.99:1.
-    camera = Camera.from_info(width=200, height=200, k=[100, 0, 100, 0, 100, 100, 0, 0, 1])
+    camera = Camera.from_info(
+        CameraInfo(width=200, height=200, k=[100, 0, 100, 0, 100, 100, 0, 0, 1])
+    )
     found = patch_footprints(camera, pose(z=2) @ OPTICAL, 50, np.array([13, 0]))
     assert found.shape == (2, 4, 3)
     expected = [[4, 2, 0], [4, 0.04, 0], [2 / 0.99, 0.02 / 0.99, 0], [2 / 0.99, 1 / 0.99, 0]]

@@ -7,6 +7,7 @@ from worlds import pose
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.ground import fit_plane, split_ground
 from pdn_ros.geometry.lidar import project_scan
+from pdn_ros.messages.camera_info import CameraInfo
 
 FRAME = 130
 T_BASE_LIDAR = pose(z=1.73)
@@ -41,7 +42,7 @@ def calibration(drive):
     projection = cameras["P_rect_02"].reshape(3, 4)
     shift = np.eye(4)
     shift[:3, 3] = np.linalg.solve(projection[:, :3], projection[:, 3])
-    camera = Camera.from_info(width=1242, height=375, k=projection[:, :3])
+    camera = Camera.from_info(CameraInfo(width=1242, height=375, k=projection[:, :3]))
     return camera, shift @ rectify @ velo, projection @ rectify @ velo
 
 

@@ -8,8 +8,9 @@ from worlds import OPTICAL, Box, World, pose
 from pdn_ros.geometry import roles
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.lidar import project_scan
+from pdn_ros.messages.camera_info import CameraInfo
 
-CAMERA = Camera.from_info(width=1242, height=375, k=[720, 0, 610, 0, 720, 173, 0, 0, 1])
+CAMERA = Camera.from_info(CameraInfo(width=1242, height=375, k=[720, 0, 610, 0, 720, 173, 0, 0, 1]))
 T_BASE_LIDAR = pose(z=1.73)
 T_BASE_CAMERA = pose(x=0.27, z=1.65) @ OPTICAL
 T_CAMERA_LIDAR = np.linalg.inv(T_BASE_CAMERA) @ T_BASE_LIDAR
@@ -110,7 +111,13 @@ coordinates = st.floats(width=32) | st.floats(-60, 60, width=32)
 )
 def test_any_cloud_gives_sound_arrays(points, lens, patch_size):
     camera = Camera.from_info(
-        width=100, height=70, k=[60, 0, 50, 0, 60, 35, 0, 0, 1], distortion_model=lens[0], d=lens[1]
+        CameraInfo(
+            width=100,
+            height=70,
+            k=[60, 0, 50, 0, 60, 35, 0, 0, 1],
+            distortion_model=lens[0],
+            d=lens[1],
+        )
     )
     found = view(points, camera, patch_size)
     assert found.weights.shape == (-(-70 // patch_size), -(-100 // patch_size))

@@ -17,7 +17,7 @@ from worlds import pose
 
 from pdn_ros.bags.types import typestore
 from pdn_ros.geometry.occupancy import GridConfig, OccupancyGrid
-from pdn_ros.messages import cdr
+from pdn_ros.messages.occupancy import write_grid
 
 FREE, INSCRIBED, LETHAL, UNKNOWN = 0, 253, 254, 255
 STAMP = 1_700_000_000_123_456_789
@@ -59,12 +59,7 @@ def valid(message):
 
 def message_of(snapshot, frame="odom"):
     """The message as it goes over the wire, read back by another library."""
-    data = cdr.write_grid(
-        cdr.Header(STAMP, frame),
-        snapshot.data,
-        resolution=snapshot.resolution,
-        origin_xy=snapshot.origin_xy,
-    )
+    data = write_grid(STAMP, dataclasses.replace(snapshot, frame=frame))
     return typestore().deserialize_cdr(data, "nav_msgs/msg/OccupancyGrid")
 
 

@@ -11,8 +11,9 @@ from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.ground import GroundPlane
 from pdn_ros.geometry.lidar import project_scan
 from pdn_ros.geometry.occupancy import GridConfig, OccupancyGrid
+from pdn_ros.messages.camera_info import CameraInfo
 
-CAMERA = Camera.from_info(width=621, height=188, k=[360, 0, 305, 0, 360, 86, 0, 0, 1])
+CAMERA = Camera.from_info(CameraInfo(width=621, height=188, k=[360, 0, 305, 0, 360, 86, 0, 0, 1]))
 MOUNT = pose(x=0.27, z=1.65) @ OPTICAL
 LIDAR = pose(z=1.73)
 STREET = World(
@@ -347,7 +348,7 @@ def test_sizes_must_agree():
         OccupancyGrid().update(np.zeros((3, 3), np.uint8), CAMERA, MOUNT, np.eye(4), 0)
 
 
-TINY = Camera.from_info(width=40, height=30, k=[30, 0, 20, 0, 30, 15, 0, 0, 1])
+TINY = Camera.from_info(CameraInfo(width=40, height=30, k=[30, 0, 20, 0, 30, 15, 0, 0, 1]))
 angle = st.floats(-np.pi, np.pi)
 
 

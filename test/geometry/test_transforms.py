@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from scipy.spatial.transform import Rotation, Slerp
 
-from pdn_ros.geometry.transforms import TransformBuffer, from_quaternion, invert, move_points
+from pdn_ros.geometry.transforms import TransformBuffer, invert, move_points
+from pdn_ros.messages.transforms import from_quaternion
 
 NOW = 1_700_000_000_000_000_000
 

@@ -1,259 +1,167 @@
 import cv2
+import foreign
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pdn_ros.errors import InputError
-from pdn_ros.messages import images
-from pdn_ros.messages.images import ENCODINGS, decode_compressed, decode_image
+from pdn_ros.messages import rle
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.encodings import UnknownEncodingError
+from pdn_ros.messages.images import (
+    read_depth,
+    read_encoding,
+    read_image,
+    read_mask,
+    write_image,
+    write_mask,
+)
 
-RNG = np.random.default_rng(0)
+RNG = np.random.default_rng(1)
+HEADER = Header(foreign.STAMP, "camera")
+BGR = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+IDS = RNG.integers(0, 3, (6, 8), dtype=np.uint8)
+IMAGE = "sensor_msgs/msg/Image"
 
 
-def decode(array, encoding, width, height, step=None, big=0):
-    return decode_image(
-        array.tobytes(),
-        width=width,
-        height=height,
-        encoding=encoding,
-        step=step if step is not None else array.nbytes // array.shape[0],
-        is_bigendian=big,
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("padding", [0, 3])
+def test_images_of_another_writer(padding, big):
+    header, pixels = read_image(
+        foreign.serialize(foreign.image(BGR, "bgr8", padding=padding), big=big)
+    )
+    assert header == HEADER
+    np.testing.assert_array_equal(pixels, BGR)
+
+
+def test_pixels_are_a_view_of_the_message():
+    data = bytearray(write_image(HEADER, BGR, "bgr8"))
+    _, pixels = read_image(data)
+    data[-1] = BGR[-1, -1, -1] ^ 255
+    assert pixels[-1, -1, -1] == BGR[-1, -1, -1] ^ 255
+
+
+def test_sixteen_bits_in_either_byte_order():
+    gray = (RNG.integers(0, 256, (4, 5)) * 256 + 7).astype("<u2")
+    for pixels in (gray, gray.astype(">u2")):
+        _, found = read_image(foreign.serialize(foreign.image(pixels, "mono16")))
+        np.testing.assert_array_equal(found[..., 0], gray >> 8)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "encoding"),
+    [
+        (BGR, "bgr8"),
+        (IDS, "mono8"),
+        (IDS[::2, ::-2], "mono8"),
+        (IDS.astype(np.float32), "32FC1"),
+        (IDS.astype(np.uint16), "16UC1"),
+    ],
+)
+def test_images_are_written_as_another_writer_does(pixels, encoding):
+    assert write_image(HEADER, pixels, encoding) == foreign.serialize(
+        foreign.image(pixels, encoding)
     )
 
 
-def test_bgr8_with_padded_rows_is_a_view():
-    data = RNG.integers(0, 256, (4, 20), dtype=np.uint8)  # 5 pixels and 5 bytes of padding
-    image = decode_image(data, width=5, height=4, encoding="bgr8", step=20)
-    assert np.shares_memory(image, data)
-    assert image.shape == (4, 5, 3)
-    assert image[2, 3].tolist() == data[2, 9:12].tolist()
+def test_big_endian_pixels_are_turned():
+    meters = IDS.astype(">f4")
+    found = foreign.deserialize(write_image(HEADER, meters, "32FC1"), IMAGE)
+    np.testing.assert_array_equal(found.data.view("<f4"), meters.ravel())
 
 
-def test_bgr8_of_bytes_is_not_copied():
-    data = bytes(range(24))
-    image = decode_image(data, width=4, height=2, encoding="bgr8", step=12)
-    assert image.base is not None
-    assert not image.flags.writeable
-    assert image[1, 0].tolist() == [12, 13, 14]
+def test_unknown_encodings_are_told_apart_from_damage():
+    data = foreign.serialize(foreign.image(BGR, "octarine8"))
+    with pytest.raises(UnknownEncodingError, match="'octarine8'"):
+        read_image(data)
+    assert read_encoding(data) == "octarine8"
 
 
-@pytest.mark.parametrize(
-    ("encoding", "pixel", "bgr"),
-    [
-        ("bgr8", [1, 2, 3], [1, 2, 3]),
-        ("8UC3", [1, 2, 3], [1, 2, 3]),
-        ("rgb8", [1, 2, 3], [3, 2, 1]),
-        ("bgra8", [1, 2, 3, 9], [1, 2, 3]),
-        ("8UC4", [1, 2, 3, 9], [1, 2, 3]),
-        ("rgba8", [1, 2, 3, 9], [3, 2, 1]),
-        ("mono8", [7], [7, 7, 7]),
-        ("8UC1", [7], [7, 7, 7]),
-    ],
-)
-def test_eight_bit_channels(encoding, pixel, bgr):
-    row = np.array(pixel * 3 + [99], dtype=np.uint8)  # three pixels and a byte of padding
-    image = decode(np.stack([row, row]), encoding, 3, 2)
-    assert (image == bgr).all()
-    assert image.shape == (2, 3, 3)
-    assert image.dtype == np.uint8
+def test_images_are_measured_before_they_are_read():
+    data = write_image(HEADER, BGR, "bgr8")
+    assert read_image(data, max_pixels=48)[1].shape == (6, 8, 3)
+    for read in (read_image, read_mask, read_depth):
+        with pytest.raises(InputError, match="8 x 6 pixels, more than max_pixels = 47"):
+            read(data, max_pixels=47)
 
 
-@pytest.mark.parametrize("order", ["<", ">"])
-@pytest.mark.parametrize(
-    ("encoding", "pixel", "bgr"),
-    [
-        ("bgr16", [0x0102, 0x0304, 0x0506], [1, 3, 5]),
-        ("rgb16", [0x0102, 0x0304, 0x0506], [5, 3, 1]),
-        ("bgra16", [0x0102, 0x0304, 0x0506, 0], [1, 3, 5]),
-        ("rgba16", [0x0102, 0x0304, 0x0506, 0], [5, 3, 1]),
-        ("mono16", [0xAB12], [0xAB] * 3),
-    ],
-)
-def test_sixteen_bit_channels_give_their_upper_byte(encoding, pixel, bgr, order):
-    data = np.tile(np.array(pixel, dtype=order + "u2"), (2, 3))
-    image = decode(data, encoding, 3, 2, big=int(order == ">"))
-    assert (image == bgr).all()
-    assert image.flags.c_contiguous
+def test_compressed():
+    png = cv2.imencode(".png", BGR)[1].tobytes()
+    data = foreign.serialize(foreign.compressed(png, "bgr8; png compressed bgr8"))
+    header, pixels = read_image(data, compressed=True)
+    assert header == HEADER
+    np.testing.assert_array_equal(pixels, BGR)
+    assert read_encoding(data, compressed=True) == "bgr8; png compressed bgr8"
+    with pytest.raises(InputError, match="max_pixels"):
+        read_image(data, compressed=True, max_pixels=47)
 
 
-@pytest.mark.parametrize("depth", [8, 16])
-@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
-def test_bayer_mosaic_of_one_colour_gives_that_colour(pattern, depth):
-    bgr = {"b": 10, "g": 120, "r": 240}
-    cell = np.array([bgr[c] for c in pattern], dtype=np.uint8).reshape(2, 2)
-    mosaic = np.tile(cell, (4, 5))
-    data = mosaic.astype("<u2") << 8 if depth == 16 else mosaic
-    image = decode(data, f"bayer_{pattern}{depth}", 10, 8)
-    assert image[2:-2, 2:-2].reshape(-1, 3).tolist() == [[10, 120, 240]] * 24
-
-
-# BT.601 by hand: Y = 82, U = 90, V = 240 is pure red; Y = 235, U = V = 128 is white.
-RED, WHITE = (82, 90, 240), (235, 128, 128)
-
-
-@pytest.mark.parametrize(
-    ("encoding", "order"),
-    [("yuv422", "uyvy"), ("uyvy", "uyvy"), ("yuv422_yuy2", "yuyv"), ("yuyv", "yuyv")],
-)
-def test_yuv422(encoding, order):
-    def pair(y, u, v):
-        return [u, y, v, y] if order == "uyvy" else [y, u, y, v]
-
-    data = np.array([pair(*RED) + pair(*WHITE)] * 2, dtype=np.uint8)
-    image = decode(data, encoding, 4, 2).astype(int)
-    assert np.abs(image[:, :2] - [0, 0, 255]).max() <= 2
-    assert np.abs(image[:, 2:] - [255, 255, 255]).max() <= 2
-
-
-@pytest.mark.parametrize("encoding", ["nv12", "nv21", "nv24"])
-def test_semi_planar(encoding):
-    width, height = 4, 2
-    luma = np.repeat([[RED[0], WHITE[0]]], 2, axis=1).repeat(height, axis=0)
-    pairs = [c[1:] if encoding != "nv21" else c[:0:-1] for c in (RED, WHITE)]
-    if encoding == "nv24":
-        chroma = np.repeat(pairs, 2, axis=0).reshape(1, -1).repeat(height, axis=0)
-        chroma = chroma.reshape(-1, width)
-    else:
-        chroma = np.reshape(pairs, (1, -1))
-    data = np.vstack([luma, chroma]).astype(np.uint8)
-    image = decode(data, encoding, width, height).astype(int)
-    assert image.shape == (height, width, 3)
-    assert np.abs(image[:, :2] - [0, 0, 255]).max() <= 2
-    assert np.abs(image[:, 2:] - [255, 255, 255]).max() <= 2
-
-
-def test_nv24_agrees_with_nv12_where_colour_is_flat():
-    luma = RNG.integers(16, 236, (6, 8), dtype=np.uint8)
-    uv = [77, 180]
-    half = np.tile(np.array(uv, np.uint8), (3, 4))
-    full = np.tile(np.array(uv, np.uint8), (12, 4))
-    a = decode(np.vstack([luma, half]), "nv12", 8, 6).astype(int)
-    b = decode(np.vstack([luma, full]), "nv24", 8, 6).astype(int)
-    assert np.abs(a - b).max() <= 1
-
-
-@pytest.mark.parametrize("encoding", ENCODINGS)
-@pytest.mark.parametrize("change", [-1, +1])
-def test_wrong_size_is_one_line(encoding, change):
-    data = np.zeros(16 * 12 * 8 * 4, dtype=np.uint8)
-    step = 16 if encoding == "nv24" else 16 * 8  # rows with padding for most
-    rows = {"nv12": 18, "nv21": 18, "nv24": 36}.get(encoding, 12)
-    size = {"width": 16, "height": 12, "encoding": encoding, "step": step}
-    assert decode_image(data[: rows * step], **size).shape == (12, 16, 3)
-    with pytest.raises(InputError, match=r"\A[^\n]*(truncated|wrong size)[^\n]*\Z"):
-        decode_image(data[: rows * step + change], **size)
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        ({"encoding": "32FC1"}, "bgr8, 8UC3, rgb8"),
-        ({"encoding": ""}, "bgr8"),
-        ({"width": 0}, "empty"),
-        ({"height": 0}, "empty"),
-        ({"step": 11}, "12 bytes"),
-        ({"encoding": "yuv422", "width": 3}, "even"),
-        ({"encoding": "nv12", "height": 3}, "even"),
-        ({"encoding": "nv24"}, "padding"),
-    ],
-)
-def test_what_makes_no_image(change, says):
-    good = {"width": 4, "height": 2, "encoding": "bgr8", "step": 12}
-    with pytest.raises(InputError, match=says):
-        decode_image(bytes(24), **(good | change))
-
-
-@given(
-    data=st.binary(max_size=400),
-    width=st.integers(0, 12),
-    height=st.integers(0, 12),
-    step=st.integers(0, 100),
-    encoding=st.sampled_from(ENCODINGS) | st.text(max_size=8),
-    big=st.integers(0, 1),
-)
-def test_any_message_is_an_image_or_an_input_error(data, width, height, step, encoding, big):
-    try:
-        image = decode_image(
-            data, width=width, height=height, encoding=encoding, step=step, is_bigendian=big
-        )
-    except InputError as error:
-        assert "\n" not in str(error)
-    else:
-        assert image.shape == (height, width, 3)
-
-
-@given(
-    encoding=st.sampled_from(ENCODINGS),
-    width=st.integers(1, 6).map(lambda n: 2 * n),
-    height=st.integers(1, 6).map(lambda n: 2 * n),
-    padding=st.integers(0, 5),
-    seed=st.integers(0, 99),
-)
-def test_every_well_sized_image_is_read(encoding, width, height, padding, seed):
-    channels = images._CHANNELS[encoding] * (2 if encoding.endswith("16") else 1)
-    step = width * channels + (padding if encoding != "nv24" else 0)
-    rows = {"nv12": height * 3 // 2, "nv21": height * 3 // 2, "nv24": height * 3}
-    size = step * rows.get(encoding, height)
-    data = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
-    image = decode_image(data, width=width, height=height, encoding=encoding, step=step)
-    assert image.shape == (height, width, 3)
-    assert image.dtype == np.uint8
-
-
-def photograph():
-    y, x = np.mgrid[:60, :80]
-    return np.dstack([2 * x, 3 * y, x + y]).astype(np.uint8)
-
-
-@pytest.fixture(params=["simplejpeg", "opencv"])
-def decoder(request, monkeypatch):
-    if request.param == "opencv":
-        monkeypatch.setattr(images, "simplejpeg", None)
-    elif images.simplejpeg is None:
-        pytest.skip("simplejpeg is not installed")
-
-
-@pytest.mark.usefixtures("decoder")
-class TestCompressed:
-    def test_png_is_exact(self):
-        data = cv2.imencode(".png", photograph())[1]
-        assert (decode_compressed(data, "bgr8; png compressed bgr8") == photograph()).all()
-
-    def test_jpeg_is_close(self):
-        data = cv2.imencode(".jpg", photograph(), [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-        found = decode_compressed(data, "jpeg").astype(int)
-        assert np.abs(found - photograph()).mean() < 2
-
-    def test_grey_jpeg_becomes_bgr(self):
-        data = cv2.imencode(".jpg", photograph()[..., 0])[1].tobytes()
-        found = decode_compressed(data, "mono8; jpeg compressed")
-        assert found.shape == (60, 80, 3)
-        assert (np.ptp(found, axis=2) == 0).all()
-
-    @pytest.mark.parametrize("kind", [".jpg", ".png"])
-    @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.97])
-    def test_truncated_is_an_input_error(self, kind, share):
-        data = cv2.imencode(kind, photograph())[1].tobytes()
-        with pytest.raises(InputError, match=r"\Acompressed image: [^\n]*\Z"):
-            decode_compressed(data[: int(share * len(data))], kind)
-
-    @given(st.binary(max_size=300))
-    def test_noise_is_an_input_error(self, data):
+@pytest.mark.parametrize("compressed", [False, True])
+def test_every_truncation_is_refused(compressed):
+    message = foreign.compressed(cv2.imencode(".png", BGR)[1].tobytes(), "png")
+    data = foreign.serialize(message if compressed else foreign.image(BGR, "bgr8"))
+    for end in range(0, len(data), 3):
         with pytest.raises(InputError, match=r"\A[^\n]*\Z"):
-            decode_compressed(b"\xff\xd8" + data, "jpeg")
+            read_image(data[:end], compressed=compressed)
 
 
-def test_orientation_in_the_file_is_ignored():
-    jpeg = cv2.imencode(".jpg", photograph())[1].tobytes()
-    tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
-    exif = b"Exif\0\0" + tiff
-    tagged = jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
-    rotated = cv2.imdecode(np.frombuffer(tagged, np.uint8), cv2.IMREAD_COLOR)
-    assert rotated.shape == (80, 60, 3)  # the tag is understood where nobody ignores it
-    assert decode_compressed(tagged, "jpeg").shape == (60, 80, 3)
+class TestMask:
+    @pytest.mark.parametrize("padding", [0, 3])
+    @pytest.mark.parametrize("encoding", ["mono8", "8UC1"])
+    def test_raw(self, padding, encoding):
+        header, ids = read_mask(foreign.serialize(foreign.image(IDS, encoding, padding=padding)))
+        assert header == HEADER
+        np.testing.assert_array_equal(ids, IDS)
+
+    def test_runs(self):
+        data = write_mask(HEADER, IDS, "rle")
+        message = foreign.deserialize(data, IMAGE)
+        assert (message.encoding, message.step, message.height) == ("mono8", 8, 6)
+        assert message.data.tobytes() == rle.encode(IDS)
+        np.testing.assert_array_equal(read_mask(data)[1], IDS)
+
+    def test_runs_of_the_length_of_the_pixels(self):
+        ids = np.array([[1, 1, 1, 2, 2, 2, 2, 2, 2, 2]], np.uint8)  # two runs of five bytes
+        data = write_mask(HEADER, ids, "rle")
+        np.testing.assert_array_equal(read_mask(data, encoding="rle")[1], ids)
+        assert read_mask(data, encoding="raw")[1].tolist() == [list(rle.encode(ids))]
+        with pytest.raises(InputError, match="truncated"):
+            read_mask(write_mask(HEADER, np.zeros_like(IDS), "rle"), encoding="raw")
+
+    def test_both_write_the_same_mask(self):
+        assert write_mask(HEADER, IDS) == write_image(HEADER, IDS, "mono8")
+
+    def test_what_is_no_mask(self):
+        with pytest.raises(InputError, match="expected mono8"):
+            read_mask(write_image(HEADER, BGR, "bgr8"))
+        message = foreign.image(IDS, "mono8")
+        message.height = 7
+        with pytest.raises(InputError, match="run-length mask"):
+            read_mask(foreign.serialize(message))
 
 
-def test_compressed_depth_is_refused():
-    with pytest.raises(InputError, match="depth image"):
-        decode_compressed(b"", "16UC1; compressedDepth png")
+@pytest.mark.parametrize("padding", [0, 4])
+@pytest.mark.parametrize("order", ["<", ">"])
+class TestDepth:
+    def test_meters(self, order, padding):
+        meters = np.array([[1.5, np.nan, 0], [np.inf, 80, 2]], dtype=order + "f4")
+        data = foreign.serialize(foreign.image(meters, "32FC1", padding=padding))
+        header, found = read_depth(data)
+        assert header == HEADER
+        assert found.tolist() == [[1.5, 0, 0], [0, 80, 2]]
+        assert found.dtype == np.float32
+
+    def test_millimeters(self, order, padding):
+        depth = np.array([[1500, 0], [65535, 1]], dtype=order + "u2")
+        data = foreign.serialize(foreign.image(depth, "16UC1", padding=padding))
+        assert read_depth(data)[1] == pytest.approx(np.array([[1.5, 0], [65.535, 0.001]]))
+
+    def test_truncated(self, order, padding):
+        message = foreign.image(np.zeros((3, 4), order + "f4"), "32FC1", padding=padding)
+        message.height = 4
+        with pytest.raises(InputError, match="truncated"):
+            read_depth(foreign.serialize(message))
+
+
+def test_depth_of_another_encoding():
+    with pytest.raises(InputError, match="expected 32FC1 or 16UC1"):
+        read_depth(write_image(HEADER, IDS, "mono8"))

@@ -1,49 +1,58 @@
 import math
 
+import foreign
 import numpy as np
 import pytest
 
 from pdn_ros.errors import InputError
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.patches import (
+    REASON_ALL,
+    REASON_DRIVER,
+    REASON_LIDAR,
+    REASON_NONE,
+    PatchArray,
+    PatchPrior,
+    read_patches,
+    read_prior,
+    write_patches,
+    write_prior,
+)
 
-pytest.importorskip("rclpy", exc_type=ImportError)
-pytest.importorskip("torch")
-pytestmark = pytest.mark.ros
-
-from pdn_ros.msg import Patch, PatchArray, PatchPrior  # noqa: E402
-from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402
-
-from pdn_ros.messages.cdr import Header  # noqa: E402
-from pdn_ros.messages.patches import Prior, read_prior, reasons, write_patches, write_prior  # noqa: E402
-from pdn_ros.network import Times  # noqa: E402
-from pdn_ros.perception import Result  # noqa: E402
-
-HEADER = Header(7_000_000_003, "camera_optical")
+HEADER = Header(foreign.STAMP, "camera")
+PRIOR = np.array([[0.5, 0.25], [0, 1]], dtype=np.float32)
 
 
-def result(weights, selected, *, prior_used=False, scores=None) -> Result:
+def array(weights, selected, *, prior=None, scores=None) -> PatchArray:
     weights = np.array(weights, dtype=np.float32)
-    return Result(
-        mask=np.zeros((70, 100), np.uint8),
-        confidence=None,
+    return PatchArray(
+        header=HEADER,
+        image_size=(100, 70),
         patch_size=64,
         weights=weights,
+        prior=prior,
         scores=weights if scores is None else np.array(scores, dtype=np.float32),
         selected=np.array(selected, dtype=np.int32),
-        prior_used=prior_used,
         mode="patch",
         budget=2,
         budget_reason="asked for",
-        times=Times(0, 0, 0, 0, 0, 0),
     )
 
 
-def test_patch_array_as_the_generated_class_reads_it():
-    prior = np.array([[0.5, 0.25], [0, 1]], dtype=np.float32)
+def sent(patches: PatchArray):
+    """The message as another library reads it."""
+    data = write_patches(patches)
+    message = foreign.deserialize(data, "pdn_ros/msg/PatchArray")
+    # Not a byte more or less than the other library writes.
+    assert foreign.serialize(message) == data
+    return message
+
+
+def test_patch_array_as_another_reader_sees_it():
     scores = [[0.125, 0.5], [0.25, 0.75]]
-    done = result([[0.1, 0.9], [0.2, 0.3]], [3, 1], prior_used=True, scores=scores)
-    message = deserialize_message(write_patches(HEADER, done, prior), PatchArray)
-    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (7, 3)
-    assert message.header.frame_id == "camera_optical"
+    message = sent(array([[0.1, 0.9], [0.2, 0.3]], [3, 1], prior=PRIOR, scores=scores))
+    assert (message.header.stamp.sec, message.header.stamp.nanosec) == (1_700_000_000, 7)
+    assert message.header.frame_id == "camera"
     assert (message.image_width, message.image_height, message.patch_size) == (100, 70, 64)
     assert (message.rows, message.cols, message.mode) == (2, 2, "patch")
     assert (message.budget, message.budget_reason) == (2, "asked for")
@@ -54,57 +63,107 @@ def test_patch_array_as_the_generated_class_reads_it():
     assert [p.prior for p in message.patches] == [0.5, 0.25, 0, 1]
     assert [p.score for p in message.patches] == [0.125, 0.5, 0.25, 0.75]
     assert [p.reason for p in message.patches] == [
-        Patch.REASON_NONE,
-        Patch.REASON_DRIVER,
-        Patch.REASON_NONE,
-        Patch.REASON_DRIVER,
-    ]
-    # Not a byte more or less than the generated class writes.
-    assert len(serialize_message(message)) == len(write_patches(HEADER, done, prior))
+        REASON_NONE, REASON_DRIVER, REASON_NONE, REASON_DRIVER,
+    ]  # fmt: skip
 
 
 def test_without_a_prior_its_values_are_nan():
-    done = result([[0.1, 0.9], [0.2, 0.3]], [1])
-    message = deserialize_message(write_patches(HEADER, done, None), PatchArray)
+    message = sent(array([[0.1, 0.9], [0.2, 0.3]], [1]))
     assert all(math.isnan(p.prior) for p in message.patches)
 
 
 def test_reasons():
     weights = [[0.1, 0.9], [0.2, 0.3]]
-    lifted = result(weights, [1, 0], prior_used=True, scores=[[0.8, 0.9], [0.2, 0.3]])
-    assert reasons(lifted).tolist() == [Patch.REASON_DRIVER, Patch.REASON_LIDAR]
-    assert reasons(result(weights, [1, 3])).tolist() == [Patch.REASON_DRIVER] * 2
-    assert reasons(result(weights, [1, 3, 2, 0])).tolist() == [Patch.REASON_ALL] * 4
-    assert reasons(result(weights, [])).tolist() == []
+    lifted = array(weights, [1, 0], prior=PRIOR, scores=[[0.8, 0.9], [0.2, 0.3]])
+    assert lifted.reasons().tolist() == [REASON_DRIVER, REASON_LIDAR]
+    assert array(weights, [1, 3]).reasons().tolist() == [REASON_DRIVER] * 2
+    assert array(weights, [1, 3, 2, 0]).reasons().tolist() == [REASON_ALL] * 4
+    assert array(weights, []).reasons().tolist() == []
 
 
-def test_prior_both_ways():
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("prior", [0.5, math.nan])
+def test_patch_array_of_another_writer(prior, big):
+    message = foreign.patches(2, 3, prior=prior, selected=(1, 4, 2))
+    found = read_patches(foreign.serialize(message, big=big))
+    assert (found.header, found.image_size, found.patch_size) == (HEADER, (192, 128), 64)
+    assert (found.mode, found.budget, found.budget_reason) == ("patch", 2, "asked for")
+    assert found.weights == pytest.approx(np.arange(6).reshape(2, 3) / 100)
+    assert found.scores == pytest.approx(np.arange(6).reshape(2, 3) / 10)
+    assert found.selected.tolist() == [4, 2, 1]  # the best first
+    if math.isnan(prior):
+        assert found.prior is None
+    else:
+        assert (found.prior == 0.5).all()
+
+
+def test_no_patches():
+    assert read_patches(foreign.serialize(foreign.patches(0, 0))).weights.shape == (0, 0)
+    assert sent(array(np.zeros((0, 0)), [])).patches == []
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        (foreign.patches(2, 3, count=5), "5 patches do not fill 2x3"),
+        (foreign.patches(2, 3, count=7), "7 patches do not fill 2x3"),
+        (foreign.patches(1, 1, count=0), "0 patches"),
+    ],
+)
+def test_patches_that_do_not_fill_the_grid(message, says):
+    with pytest.raises(InputError, match=says):
+        read_patches(foreign.serialize(message))
+
+
+def test_patches_in_disorder_or_without_numbers():
+    message = foreign.patches(2, 3)
+    message.patches.reverse()
+    with pytest.raises(InputError, match="in disorder"):
+        read_patches(foreign.serialize(message))
+    message = foreign.patches(2, 3)
+    message.patches[2].score = math.nan
+    with pytest.raises(InputError, match="not finite"):
+        read_patches(foreign.serialize(message))
+
+
+def test_a_truncated_array_is_refused():
+    data = foreign.serialize(foreign.patches(2, 2))
+    for end in range(len(data)):
+        with pytest.raises(InputError):
+            read_patches(data[:end])
+
+
+@pytest.mark.parametrize("big", [False, True])
+def test_prior_both_ways(big):
     weights = np.array([[0, 0.5, 1], [0.25, 0.75, 0.125]], dtype=np.float32)
-    data = write_prior(Prior(HEADER, (300, 200), 128, weights, 4321))
-    message = deserialize_message(data, PatchPrior)
+    data = write_prior(PatchPrior(HEADER, (300, 200), 128, weights, 4321))
+    message = foreign.deserialize(data, "pdn_ros/msg/PatchPrior")
     assert (message.image_width, message.image_height, message.patch_size) == (300, 200, 128)
     assert (message.rows, message.cols, message.returns) == (2, 3, 4321)
     assert list(message.weights) == weights.ravel().tolist()
-    prior = read_prior(serialize_message(message))
+    prior = read_prior(foreign.serialize(message, big=big))
     assert (prior.header, prior.image_size, prior.patch_size) == (HEADER, (300, 200), 128)
     np.testing.assert_array_equal(prior.weights, weights)
-    assert prior.returns == 4321
+    assert (prior.returns, prior.weights.dtype) == (4321, np.dtype(np.float32))
 
 
 @pytest.mark.parametrize("weight", [math.nan, -0.1, 1.5, math.inf])
 def test_a_prior_outside_its_range_is_refused(weight):
-    message = PatchPrior(rows=1, cols=2, weights=[0.5, weight])
-    with pytest.raises(InputError, match="prior"):
-        read_prior(serialize_message(message))
+    weights = np.array([[0.5, weight]], np.float32)
+    with pytest.raises(InputError, match="prior: weights outside"):
+        read_prior(write_prior(PatchPrior(HEADER, (1, 1), 1, weights, 0)))
 
 
 def test_a_prior_of_wrong_length_is_refused():
+    data = write_prior(PatchPrior(HEADER, (9, 9), 4, np.zeros((2, 2), np.float32), 0))
+    message = foreign.deserialize(data, "pdn_ros/msg/PatchPrior")
+    message.weights = message.weights[:3]
     with pytest.raises(InputError, match="3 weights for 2x2"):
-        read_prior(serialize_message(PatchPrior(rows=2, cols=2, weights=[0.5] * 3)))
+        read_prior(foreign.serialize(message))
 
 
 def test_a_truncated_prior_is_refused():
-    data = write_prior(Prior(HEADER, (300, 200), 128, np.zeros((2, 3), np.float32), 1))
+    data = write_prior(PatchPrior(HEADER, (300, 200), 128, np.zeros((2, 3), np.float32), 1))
     for end in range(len(data)):
         with pytest.raises(InputError):
             read_prior(data[:end])

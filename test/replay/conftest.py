@@ -7,8 +7,9 @@ import pytest
 import wall
 
 from pdn_ros.bags import layout
-from pdn_ros.bags.boxes import Box
 from pdn_ros.bags.writer import DriveWriter
+from pdn_ros.messages.boxes import Box
+from pdn_ros.messages.occupancy import Grid
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,6 @@ def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
             writer.points(stamp, wall.scan(rng))
             writer.mask(stamp, mask)
             data, origin, resolution = wall.truth_grid()
-            writer.occupancy(stamp, data, origin, resolution)
+            writer.occupancy(stamp, Grid(data, origin, resolution, layout.ODOM))
             writer.boxes(stamp, [Box((12.0, 0.0, 1.0), 0.0, (0.4, 2.0, 2.0), "vehicle", 7)])
     return path

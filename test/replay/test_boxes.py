@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from wall import T_BASE_OPTICAL, camera
 
-from pdn_ros.bags.boxes import Box
 from pdn_ros.geometry.transforms import invert
+from pdn_ros.messages.boxes import Box
+from pdn_ros.messages.occupancy import Grid
 from pdn_ros.replay.boxes import BoxTally, Patches, returns_in_free
-from pdn_ros.replay.grids import Grid
 
 T_CAMERA_BASE = invert(T_BASE_OPTICAL)
 

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.replay.grids import Grid, GridTally, Sector, planar
+from pdn_ros.messages.occupancy import Grid
+from pdn_ros.replay.grids import GridTally, Sector, planar
 
 AHEAD = Sector(np.array([0.0, 0.0]), -0.4, 0.8, 9.0)
 

@@ -15,8 +15,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
-from pdn_ros.messages import cdr
 from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.images import write_image
 from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR
 
 WIDTH, HEIGHT = 320, 240
@@ -85,7 +85,7 @@ class Drive:
         info.header.stamp.sec, info.header.stamp.nanosec = divmod(stamp_ns, 10**9)
         self.infos.publish(info)
         self.tf.publish(TFMessage(transforms=[moving("odom", "base_link", stamp_ns, x=12.34)]))
-        self.images.publish(cdr.write_bgr8(Header(stamp_ns, FRAME), image))
+        self.images.publish(write_image(Header(stamp_ns, FRAME), image, "bgr8"))
 
     def ask(
         self, *names: str, image: np.ndarray | None = None, before=lambda stamp_ns: None

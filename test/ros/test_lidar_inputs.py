@@ -5,14 +5,16 @@ import pytest
 
 pytest.importorskip("rclpy", exc_type=ImportError)
 
-from pdn_ros.messages.cdr import Header, write_32fc1
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.images import write_image
 from pdn_ros.ros.lidar_inputs import LidarInputs
 
 SECOND = 1_000_000_000
 
 
 def depth(stamp_ns: int) -> bytes:
-    return write_32fc1(Header(stamp_ns, "camera"), np.full((4, 6), stamp_ns / SECOND, np.float32))
+    meters = np.full((4, 6), stamp_ns / SECOND, np.float32)
+    return write_image(Header(stamp_ns, "camera"), meters, "32FC1")
 
 
 def found(inputs: LidarInputs, stamp_ns: int) -> float | None:

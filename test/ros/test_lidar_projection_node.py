@@ -19,8 +19,8 @@ from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from pdn_ros.geometry.camera import Camera  # noqa: E402
 from pdn_ros.geometry.lidar import project_scan  # noqa: E402
-from pdn_ros.messages import cdr  # noqa: E402
 from pdn_ros.messages.cdr import Header  # noqa: E402
+from pdn_ros.messages.images import write_image  # noqa: E402
 from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR  # noqa: E402
 
 WIDTH, HEIGHT, SIZE = 320, 240, 64
@@ -189,7 +189,7 @@ def test_overlay_takes_images_only_while_it_is_looked_at(lidar):
     stamp_ns = time.time_ns()
     lidar.info(stamp_ns)
     images.publish(
-        cdr.write_bgr8(Header(stamp_ns, FRAME), np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+        write_image(Header(stamp_ns, FRAME), np.full((HEIGHT, WIDTH, 3), 90, np.uint8), "bgr8")
     )
     time.sleep(0.2)
     lidar.ask(scan(), stamp_ns)

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.ros
 
 from processes import wait_for  # noqa: E402
 
-from pdn_ros.messages import cdr  # noqa: E402
 from pdn_ros.messages.cdr import Header  # noqa: E402
+from pdn_ros.messages.images import write_image  # noqa: E402
 from pdn_ros.ros.qos import RELIABLE, SENSOR  # noqa: E402
 
 LIDAR = "lidar_projection"
@@ -126,7 +126,7 @@ def test_signal_with_a_frame_in_work(probe, start_node):
         images = probe.publisher(Image, "/image", SENSOR)
         pixels = np.zeros((1080, 1920, 3), np.uint8)
         for _ in range(5):
-            images.publish(cdr.write_bgr8(Header(time.time_ns(), "c"), pixels))
+            images.publish(write_image(Header(time.time_ns(), "c"), pixels, "bgr8"))
             time.sleep(0.1)
         assert process.end(signal.SIGINT) < 2.0
         assert process.process.returncode == 0

@@ -19,10 +19,10 @@ from rosgraph_msgs.msg import Clock  # noqa: E402
 from sensor_msgs.msg import CompressedImage, Image  # noqa: E402
 
 from pdn_ros.classes import load_classes  # noqa: E402
-from pdn_ros.messages import cdr  # noqa: E402
-from pdn_ros.messages.cdr import Header  # noqa: E402
-from pdn_ros.messages.images import decode_image  # noqa: E402
-from pdn_ros.messages.patches import Prior, write_prior  # noqa: E402
+from pdn_ros.messages.cdr import Header, read_header  # noqa: E402
+from pdn_ros.messages.images import read_image, write_image  # noqa: E402
+from pdn_ros.messages.patches import PatchPrior as Prior  # noqa: E402
+from pdn_ros.messages.patches import write_prior  # noqa: E402
 from pdn_ros.ros.qos import RELIABLE, SENSOR  # noqa: E402
 
 
@@ -68,7 +68,7 @@ def test_lidar_ranges_fill_the_costmap_cloud(drive):
     metres = np.full((HEIGHT, WIDTH), 7.5, np.float32)
 
     def before(stamp_ns: int) -> None:
-        depth.publish(cdr.write_32fc1(Header(stamp_ns, FRAME), metres))
+        depth.publish(write_image(Header(stamp_ns, FRAME), metres, "32FC1"))
         time.sleep(0.1)
 
     done = drive.ask("costmap/points", "costmap/mask", before=before)
@@ -82,13 +82,13 @@ def test_lidar_ranges_fill_the_costmap_cloud(drive):
 
 
 def bad_images() -> dict[str, bytes]:
-    good = cdr.write_bgr8(Header(time.time_ns(), FRAME), scene())
-    short = cdr.write_bgr8(Header(1, FRAME), scene())[:5000]
+    good = write_image(Header(time.time_ns(), FRAME), scene(), "bgr8")
+    short = write_image(Header(1, FRAME), scene(), "bgr8")[:5000]
     unknown = deserialize_message(good, Image)
     unknown.encoding = "octarine8"
     wrong = deserialize_message(good, Image)
     wrong.height += 7
-    tiny = cdr.write_bgr8(Header(time.time_ns(), FRAME), np.zeros((2, 3, 3), np.uint8))
+    tiny = write_image(Header(time.time_ns(), FRAME), np.zeros((2, 3, 3), np.uint8), "bgr8")
     empty = serialize_message(Image())
     return {
         "truncated": short,
@@ -112,7 +112,7 @@ def test_mono_images_and_other_sizes(drive):
     kind, qos = TOPICS["mask"]
     drive.probe.listen(kind, "/perception/mask", qos)
     stamp_ns = time.time_ns()
-    drive.images.publish(cdr.write_mono8(Header(stamp_ns, "other"), scene()[:96, :160, 0]))
+    drive.images.publish(write_image(Header(stamp_ns, "other"), scene()[:96, :160, 0], "mono8"))
     got = drive.probe.got["/perception/mask"]
     (mask,) = wait_for(lambda: [m for m in got if stamp_of(m) == stamp_ns], 10, "mask")
     assert (mask.width, mask.height, mask.header.frame_id) == (160, 96, "other")
@@ -134,7 +134,7 @@ def answer(drive, image: bytes) -> Any:
     """Send an image until its mask comes."""
     kind, qos = TOPICS["mask"]
     drive.probe.listen(kind, "/perception/mask", qos)
-    stamp_ns = cdr.read_image(image).header.stamp_ns
+    stamp_ns = read_header(image).stamp_ns
     got = drive.probe.got["/perception/mask"]
 
     def mask():
@@ -159,10 +159,7 @@ def answer(drive, image: bytes) -> Any:
 )  # fmt: skip
 def test_encodings_with_padded_rows(drive, network, encoding, step):
     image = painted(encoding, step)
-    raw = cdr.read_image(image)
-    bgr = decode_image(
-        raw.data, width=64, height=64, encoding=encoding, step=step, is_bigendian=False
-    )
+    _, bgr = read_image(image)
     np.testing.assert_array_equal(pixels(answer(drive, image)), network.predict(bgr).mask)
 
 
@@ -173,7 +170,7 @@ def test_sizes_that_change_in_mid_stream(drive):
         for width, height in ((64, 64), (7680, 4320), (320, 240), (321, 241), (64, 64)):
             header = Header(time.time_ns(), FRAME)
             grey = np.full((height, width), 127, np.uint8)
-            mask = answer(drive, cdr.write_mono8(header, grey))
+            mask = answer(drive, write_image(header, grey, "mono8"))
             assert (mask.width, mask.height) == (width, height)
     finally:
         assert drive.probe.set_parameter("perception", "mode", "patch").successful

@@ -16,12 +16,14 @@ from pdn_ros.bags.types import typestore
 from pdn_ros.classes import VOID, Role, load_classes
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.costmap import aligned_cloud
-from pdn_ros.messages import cdr
+from pdn_ros.messages.camera_info import CameraInfo
 from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.images import write_image
+from pdn_ros.messages.points import write_organized_cloud
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "nav2_semantic_layer.yaml"
 STREET = load_classes("street")
-CAMERA = Camera.from_info(width=40, height=30, k=[30, 0, 19.5, 0, 30, 14.5, 0, 0, 1])
+CAMERA = Camera.from_info(CameraInfo(width=40, height=30, k=[30, 0, 19.5, 0, 30, 14.5, 0, 0, 1]))
 # The camera looks along x of the base frame from 1.5 m: optical z ahead, x right, y down.
 MOUNT = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1.0]])
 HEADER = Header(1_700_000_000_000_000_001, "camera_optical")
@@ -98,11 +100,11 @@ def messages(header=HEADER):
     ids, depth = scene()
     cloud = aligned_cloud(STREET.role_table()[ids], CAMERA, MOUNT, depth)
     written = (
-        ("sensor_msgs/msg/Image", cdr.write_mono8(header, ids)),
-        ("sensor_msgs/msg/Image", cdr.write_mono8(header, np.full_like(ids, 40))),
+        ("sensor_msgs/msg/Image", write_image(header, ids, "mono8")),
+        ("sensor_msgs/msg/Image", write_image(header, np.full_like(ids, 40), "mono8")),
         (
             "sensor_msgs/msg/PointCloud2",
-            cdr.write_organised_cloud(header, cloud, ids.astype(np.uint32)),
+            write_organized_cloud(header, cloud, ids.astype(np.uint32)),
         ),
     )
     return [typestore().deserialize_cdr(data, kind) for kind, data in written]

@@ -12,14 +12,16 @@ pytestmark = pytest.mark.ros
 from processes import wait_for  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
-from pdn_ros.messages.cdr import read_image  # noqa: E402
+from pdn_ros.messages.cdr import read_header  # noqa: E402
+from pdn_ros.messages.images import read_image  # noqa: E402
 from pdn_ros.ros.qos import newest  # noqa: E402
 
 COUNT = 40
 CAMERA = f"""
 import time, numpy as np, rclpy
 from sensor_msgs.msg import Image
-from pdn_ros.messages.cdr import Header, write_bgr8
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.images import write_image
 from pdn_ros.ros.qos import SENSOR
 rclpy.init()
 node = rclpy.create_node("camera")
@@ -29,7 +31,7 @@ while not publisher.get_subscription_count():
 time.sleep(0.5)
 pixels = np.zeros((1080, 1920, 3), np.uint8)
 for i in range({COUNT}):
-    publisher.publish(write_bgr8(Header(i, "camera"), pixels))
+    publisher.publish(write_image(Header(i, "camera"), pixels, "bgr8"))
     time.sleep(1 / 30)
 time.sleep(1)
 """
@@ -46,5 +48,5 @@ def test_full_hd_at_30_hz_arrives(probe):
         finally:
             camera.terminate()
     time.sleep(0.2)
-    assert len({read_image(data).header.stamp_ns for data in got}) >= 0.9 * COUNT
-    assert read_image(got[0]).data.size == 1920 * 1080 * 3
+    assert len({read_header(data).stamp_ns for data in got}) >= 0.9 * COUNT
+    assert read_image(got[0])[1].size == 1920 * 1080 * 3

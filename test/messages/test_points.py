@@ -1,9 +1,20 @@
+import foreign
 import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from pdn_ros.geometry.points import FLOAT32, FLOAT64, Field, read_xyz
+from pdn_ros.errors import InputError
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.points import (
+    FLOAT32,
+    FLOAT64,
+    Field,
+    read_points,
+    read_xyz,
+    write_organized_cloud,
+    write_points,
+)
 
 
 def encode(points, *, offsets, datatypes, point_step, padding=0, big=False):
@@ -63,7 +74,7 @@ def test_every_layout_reads_back(layout, height, width):
     found = read_xyz(data, **message)
     assert found.dtype == np.float32 and found.dtype.isnative
     assert np.array_equal(found, points.reshape(-1, 3), equal_nan=True)
-    with pytest.raises(ValueError, match="truncated"):
+    with pytest.raises(InputError, match="truncated"):
         read_xyz(data[: len(data) - layout["padding"] - 1], **message)
 
 
@@ -97,7 +108,7 @@ def test_an_empty_cloud_has_no_points():
         ({"fields": [Field(n, 0, 2) for n in "xyz"]}, "float32 nor float64"),
         ({"fields": [Field(n, 12, FLOAT32) for n in "xyz"]}, "outside"),
         ({"fields": [Field(n, -4, FLOAT32) for n in "xyz"]}, "outside"),
-        ({"height": 2, "width": 2, "row_step": 12}, "can't hold"),
+        ({"height": 2, "width": 2, "row_step": 12}, "do not hold"),
         ({"width": -1}, "negative"),
         ({"width": 10**9}, "truncated"),
     ],
@@ -105,5 +116,68 @@ def test_an_empty_cloud_has_no_points():
 def test_bad_layouts_are_refused(change, words):
     points = np.ones((1, 4, 3), dtype=np.float32)
     data, message = encode(points, offsets=[0, 4, 8], datatypes=[FLOAT32] * 3, point_step=12)
-    with pytest.raises(ValueError, match=words):
+    with pytest.raises(InputError, match=words):
         read_xyz(data, **message | change)
+
+
+HEADER = Header(foreign.STAMP, "lidar")
+
+
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("big_data", [False, True])
+def test_a_cloud_of_another_writer(big, big_data):
+    points = np.random.default_rng(2).normal(size=(7, 3)).astype(np.float32)
+    points[3] = np.nan
+    data = foreign.serialize(foreign.cloud(points, big=big_data), big=big)
+    header, found = read_points(data)
+    assert header == HEADER
+    np.testing.assert_array_equal(found, points)
+    for end in range(0, len(data) - 21, 5):
+        with pytest.raises(InputError, match=r"\A[^\n]+\Z"):
+            read_points(data[:end])
+
+
+def test_a_scan_that_we_wrote():
+    xyzi = np.random.default_rng(3).normal(size=(7, 4)).astype(np.float32)
+    xyzi[3, :3] = np.nan
+    data = write_points(HEADER, xyzi)
+    message = foreign.deserialize(data, "sensor_msgs/msg/PointCloud2")
+    assert [(f.name, f.offset, f.datatype, f.count) for f in message.fields] == [
+        ("x", 0, 7, 1),
+        ("y", 4, 7, 1),
+        ("z", 8, 7, 1),
+        ("intensity", 12, 7, 1),
+    ]
+    assert (message.width, message.height, message.point_step, message.row_step) == (7, 1, 16, 112)
+    assert not message.is_dense
+    np.testing.assert_array_equal(message.data.view(np.float32), xyzi.ravel())
+    np.testing.assert_array_equal(read_points(data)[1], xyzi[:, :3])
+
+
+def test_an_organized_cloud_that_we_wrote():
+    points = np.random.default_rng(3).normal(size=(2, 3, 3)).astype(np.float32)
+    points[0, 1] = np.nan
+    data = write_organized_cloud(HEADER, points)
+    message = foreign.deserialize(data, "sensor_msgs/msg/PointCloud2")
+    assert [(f.name, f.offset, f.datatype, f.count) for f in message.fields] == [
+        ("x", 0, 7, 1),
+        ("y", 4, 7, 1),
+        ("z", 8, 7, 1),
+    ]
+    assert (message.height, message.width) == (2, 3)
+    assert (message.point_step, message.row_step) == (12, 36)
+    assert not message.is_dense
+    assert bytes(message.data) == points.tobytes()
+
+
+def test_an_organized_cloud_with_colors():
+    points = np.arange(18, dtype=np.float32).reshape(2, 3, 3)
+    rgb = np.array([[0x010203, 0, 1], [2, 0x7FC00001, 0xFF8040]], dtype=np.uint32)
+    data = write_organized_cloud(HEADER, points, rgb)
+    message = foreign.deserialize(data, "sensor_msgs/msg/PointCloud2")
+    field = message.fields[3]
+    assert (field.name, field.offset, field.datatype, field.count) == ("rgb", 12, 7, 1)
+    assert (message.point_step, message.row_step, message.is_dense) == (16, 48, True)
+    words = np.frombuffer(message.data, np.uint32).reshape(2, 3, 4)
+    np.testing.assert_array_equal(words[..., :3].view(np.float32), points)
+    np.testing.assert_array_equal(words[..., 3], rgb)

@@ -1,0 +1,120 @@
+"""Image files and the compressed images of messages -> BGR: JPEG, PNG and what else OpenCV reads.
+
+One strict decoder: what is cut off or damaged is refused, never filled with gray, and an image of
+too many pixels is refused by its header, before any memory is taken.
+"""
+
+import io
+import warnings
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pdn_ros.errors import InputError
+from pdn_ros.messages.cdr import MAX_PIXELS
+
+try:
+    import simplejpeg
+except ImportError:  # an optional decoder, twice as fast
+    simplejpeg = None
+
+Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
+Pixels: TypeAlias = NDArray[np.uint8]
+
+_COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+_JPEG, _END = b"\xff\xd8", b"\xff\xd9"
+_STUFFING = b"\x5a" * 64
+_COLOR_SPACES = ("YCbCr", "RGB", "Gray")  # those that libjpeg-turbo turns to BGR
+
+
+def decode_compressed(
+    data: Bytes,
+    format: str = "",  # noqa: A002  # the field's name
+    *,
+    max_pixels: int = MAX_PIXELS,
+) -> Pixels:
+    """Return the pixels of an image file or a `sensor_msgs/CompressedImage`, (H, W, 3) uint8 BGR.
+
+    Of 16-bit channels the upper byte is taken, transparency is dropped, and an orientation in the
+    file is ignored: CameraInfo describes the pixels as they are.
+
+    Args:
+        data: The file's bytes.
+        format: That field of the message, for the error.
+        max_pixels: Largest width * height.
+
+    Raises:
+        InputError: The data is damaged, truncated or no image, the image is larger than
+            `max_pixels`, or a compressed depth image.
+    """
+    if is_compressed_depth(format):
+        raise InputError(f"compressed image: {format!r} is a depth image, not a camera's")
+    flat: Pixels = np.frombuffer(data, dtype=np.uint8)
+    is_jpeg = flat[:2].tobytes() == _JPEG
+    try:
+        width, height, turbo = _measure(flat, is_jpeg)
+        if width * height > max_pixels:
+            raise InputError(
+                f"compressed image: {width} x {height} pixels, more than max_pixels = {max_pixels}"
+            )
+        if turbo:
+            pixels: Pixels = simplejpeg.decode_jpeg(flat, colorspace="BGR")
+            return pixels
+        found = cv2.imdecode(flat, _COLOR)
+        if found is not None and (not is_jpeg or _is_whole(flat, np.asarray(found))):
+            return np.asarray(found, dtype=np.uint8)
+    except InputError:
+        raise
+    # Pillow and OpenCV report damage in any of these.
+    except (OSError, SyntaxError, ValueError, MemoryError, EOFError, cv2.error) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"compressed image: {flat.size} bytes of {format or 'data'} are damaged ({reason})"
+        ) from error
+    raise InputError(
+        f"compressed image: {flat.size} bytes of {format or 'data'} are damaged or truncated"
+    )
+
+
+def is_compressed_depth(format: str) -> bool:  # noqa: A002  # the field's name
+    """Tell by that field of a CompressedImage whether it holds depth in place of colors."""
+    return "compresseddepth" in format.lower()
+
+
+def _measure(flat: Pixels, is_jpeg: bool) -> tuple[int, int, bool]:
+    """Return width and height by the file's header, and whether libjpeg-turbo is to decode it."""
+    if is_jpeg and simplejpeg is not None:
+        height, width, colors, _ = simplejpeg.decode_jpeg_header(flat)
+        return width, height, colors in _COLOR_SPACES
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of sizes, which are our business, and of metadata
+        with _open(flat) as image:
+            return image.width, image.height, False
+
+
+def _open(flat: Pixels) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(flat.data))
+    except Image.DecompressionBombError as error:
+        raise InputError(f"compressed image: {error}") from error
+
+
+def _is_whole(flat: Pixels, pixels: Pixels) -> bool:
+    """Tell whether OpenCV found all of a JPEG: it only warns, and fills what is missing with gray.
+
+    Bytes between the last block and the end marker change nothing in a whole JPEG. In one that is
+    cut off they are taken for the blocks that are missing.
+    """
+    data = flat.tobytes()
+    end = data.rfind(_END, len(data) - 1024 if len(data) > 1024 else 0)
+    if end < 0:
+        return False
+    progressive = b"\xff\xc2" in data[:end]
+    if not progressive and (pixels[-1, -1] != 128).any():
+        return True
+    longer = np.frombuffer(data[:end] + _STUFFING + data[end:], dtype=np.uint8)
+    again = cv2.imdecode(longer, _COLOR)
+    return again is not None and np.array_equal(again, pixels)
