@@ -13,7 +13,7 @@ from pdn_ros.bags.boxes import Box
 from pdn_ros.bags.reader import COMPRESSED_IMAGE, TF, Bag, Message, Topic
 from pdn_ros.errors import InputError
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.geometry.transforms import TransformBuffer
+from pdn_ros.geometry.transform_buffer import TransformBuffer
 from pdn_ros.messages.images import decode_compressed, decode_image
 from pdn_ros.replay.grids import Grid
 from pdn_ros.replay.settings import Settings

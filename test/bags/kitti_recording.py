@@ -2,7 +2,7 @@
 
 from pdn_ros.bags import layout, messages
 from pdn_ros.bags.reader import Bag
-from pdn_ros.geometry.transforms import TransformBuffer
+from pdn_ros.geometry.transform_buffer import TransformBuffer
 
 
 class Recording:
