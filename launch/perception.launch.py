@@ -6,16 +6,12 @@ ros2 launch pdn_ros perception.launch.py image:=/camera/image_raw
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import (
-    DeclareLaunchArgument,
-    ExecuteProcess,
-    OpaqueFunction,
-    SetEnvironmentVariable,
-)
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.launch_context import LaunchContext
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from launch import LaunchDescription, LaunchDescriptionEntity
 
@@ -32,10 +28,11 @@ ARGUMENTS = {
     ),
     "points": ("/lidar/points", "Topic of the LiDAR's clouds (sensor_msgs/PointCloud2)."),
     "image_transport": (
-        "raw",
-        "raw, or compressed: takes CompressedImage from the image topic + /compressed.",
+        "",
+        "raw, or compressed: takes CompressedImage from the image topic + /compressed; "
+        "empty: what the parameter files say.",
     ),
-    "namespace": ("", "Namespace of both nodes; none gives /perception/mask and so on."),
+    "namespace": ("", "Namespace of the nodes; none gives /perception/mask and so on."),
     "params_file": (
         "",
         "YAML with parameters of either node, on top of config/perception.yaml and "
@@ -47,9 +44,25 @@ ARGUMENTS = {
     "lidar": ("true", "Start the lidar_projection node, which steers the patches."),
     "rviz": ("false", "Start RViz with config/perception.rviz."),
     "bag": ("", "Path of a rosbag2 to play with --clock; sets use_sim_time."),
-    "use_sim_time": ("false", "Take the time from /clock."),
+    "use_sim_time": (
+        "",
+        "Take the time from /clock; empty: what the parameter files say, with a bag true.",
+    ),
+    "autostart": (
+        "",
+        "Configure and activate the nodes at start; false for nav2's lifecycle_manager; "
+        "empty: what the parameter files say.",
+    ),
+    "respawn": ("false", "Start a node again when its process ends."),
     "log_level": ("info", "debug, info, warn, error or fatal."),
 }
+# What an argument that was given changes in a node, and its type.
+CHOICES = {"image_transport": str, "mode": str, "device": str, "budget": int}
+CHOICES_OF_BOTH = {"autostart": bool, "use_sim_time": bool}
+# The variable's names in Fast DDS 2 (Jazzy) and 3 (Kilted and later).
+PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+# The outputs that config/perception.rviz shows.
+SHOWN = ("overlay", "saliency", "occupancy", "occupancy_updates", "patch_markers", "costmap/points")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -60,8 +73,6 @@ def generate_launch_description() -> LaunchDescription:
                 DeclareLaunchArgument(name, default_value=default, description=description)
                 for name, (default, description) in ARGUMENTS.items()
             ),
-            # Images need a shared-memory segment that holds them; the file says more.
-            SetEnvironmentVariable("FASTRTPS_DEFAULT_PROFILES_FILE", str(CONFIG / "fastdds.xml")),
             OpaqueFunction(function=start),
         ]
     )
@@ -70,67 +81,81 @@ def generate_launch_description() -> LaunchDescription:
 def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Make the nodes and processes for the arguments' values."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    image = given["image"].rstrip("/")
-    camera_info = given["camera_info"] or f"{image.rpartition('/')[0]}/camera_info"
-    sim_time = bool(given["bag"]) or given["use_sim_time"].lower() in ("true", "1")
-    log = ["--log-level", given["log_level"]]
+    if given["bag"] and not given["use_sim_time"]:
+        context.launch_configurations["use_sim_time"] = given["use_sim_time"] = "true"
+    if given["budget"] and not given["budget"].isdecimal():
+        raise ValueError(f"budget:={given['budget']}: give a whole number of patches")
+    image, points = given["image"].rstrip("/"), given["points"]
+    camera, slash, _ = image.rpartition("/")
+    camera_info = given["camera_info"] or f"{camera}{slash}camera_info"
     more = [given["params_file"]] if given["params_file"] else []
 
-    chosen: dict[str, str | int] = {"image_transport": given["image_transport"]}
-    chosen |= {name: given[name] for name in ("mode", "device") if given[name]}
-    if given["budget"]:
-        chosen["budget"] = int(given["budget"])
+    def chosen(kinds: dict[str, type]) -> dict[str, ParameterValue]:
+        return {
+            name: ParameterValue(LaunchConfiguration(name), value_type=kind)
+            for name, kind in kinds.items()
+            if given[name]
+        }
 
-    perception = Node(
-        package="pdn_ros",
-        executable="perception_node",
-        name="perception",
-        namespace=given["namespace"],
-        parameters=[
-            str(CONFIG / "perception.yaml"),
-            *more,
-            chosen,
-            {"use_sim_time": sim_time},
-        ],
-        remappings=[
-            ("image", image),
-            ("image/compressed", f"{image}/compressed"),
-            ("camera_info", camera_info),
-            ("lidar_prior", "lidar_projection/prior"),
-            ("lidar_depth", "lidar_projection/depth"),
-        ],
-        ros_arguments=log,
-        output="screen",
-    )
-    projection = Node(
-        package="pdn_ros",
-        executable="lidar_projection_node",
-        name="lidar_projection",
-        namespace=given["namespace"],
-        parameters=[
-            str(CONFIG / "lidar_projection.yaml"),
-            *more,
-            {"use_sim_time": sim_time},
-        ],
-        remappings=[
-            ("image", image),
-            ("camera_info", camera_info),
-            ("points", given["points"]),
-        ],
-        ros_arguments=log,
-        output="screen",
-        condition=IfCondition(given["lidar"]),
-    )
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        name="rviz",
-        arguments=["-d", str(CONFIG / "perception.rviz")],
-        parameters=[{"use_sim_time": sim_time}],
-        condition=IfCondition(given["rviz"]),
-    )
-    actions = [perception, projection, rviz]
+    # Images need a shared-memory segment that holds them, unless the user has a file of his own.
+    own = any(name in context.environment for name in PROFILES)
+    shared_memory = {} if own else dict.fromkeys(PROFILES, str(CONFIG / "fastdds.xml"))
+    node = {
+        "package": "pdn_ros",
+        "namespace": given["namespace"],
+        "ros_arguments": ["--log-level", given["log_level"]],
+        "additional_env": shared_memory,
+        "respawn": LaunchConfiguration("respawn"),
+        "respawn_delay": 2.0,
+        "output": "screen",
+    }
+    actions = [
+        Node(
+            executable="perception_node",
+            name="perception",
+            parameters=[
+                str(CONFIG / "perception.yaml"),
+                *more,
+                chosen(CHOICES | CHOICES_OF_BOTH),
+            ],
+            remappings=[
+                ("image", image),
+                ("image/compressed", f"{image}/compressed"),
+                ("camera_info", camera_info),
+                ("lidar_prior", "lidar_projection/prior"),
+                ("lidar_depth", "lidar_projection/depth"),
+            ],
+            **node,
+        ),
+        Node(
+            executable="lidar_projection_node",
+            name="lidar_projection",
+            parameters=[
+                str(CONFIG / "lidar_projection.yaml"),
+                *more,
+                chosen(CHOICES_OF_BOTH),
+            ],
+            remappings=[("image", image), ("camera_info", camera_info), ("points", points)],
+            condition=IfCondition(given["lidar"]),
+            **node,
+        ),
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            name="rviz",
+            namespace=given["namespace"],
+            arguments=["-d", str(CONFIG / "perception.rviz")],
+            parameters=[chosen({"use_sim_time": bool})],
+            remappings=[
+                ("/camera/image_raw", image),
+                ("/camera/camera_info", camera_info),
+                ("/lidar/points", points),
+                *((f"/perception/{name}", f"perception/{name}") for name in SHOWN),
+            ],
+            condition=IfCondition(given["rviz"]),
+        ),
+    ]
     if given["bag"]:
         play = ["ros2", "bag", "play", given["bag"], "--clock"]
-        actions.append(ExecuteProcess(cmd=play, output="screen"))
+        actions.append(ExecuteProcess(cmd=play, additional_env=shared_memory, output="screen"))
     return actions

@@ -1,6 +1,6 @@
 """tf2_msgs/TFMessage and what a transform is: rotation and translation between two frames."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,23 +24,35 @@ class Transform:
     matrix: Matrix
 
 
+def read_poses(data: Buffer) -> Iterator[tuple[int, str, str, tuple[float, ...]]]:
+    """Yield stamp, parent, child and pose of each transform of a serialized tf2_msgs/TFMessage.
+
+    A pose is x, y, z in meters and the quaternion x, y, z, w, as they were sent. Leading slashes of
+    frames are dropped, as tf2 does.
+
+    Raises:
+        InputError: The message is damaged.
+    """
+    reader = Reader(data)
+    for _ in range(reader.count(_LEAST)):
+        header, child = Header.read(reader), reader.string()
+        pose = reader.scalars("ddddddd")
+        yield header.stamp_ns, header.frame_id.lstrip("/"), child.lstrip("/"), pose
+
+
 def read_transforms(data: Buffer) -> list[Transform]:
-    """Read a serialized tf2_msgs/TFMessage; leading slashes of frames are dropped, as tf2 does.
+    """Read a serialized tf2_msgs/TFMessage.
 
     Raises:
         InputError: The message is damaged, a quaternion is not a unit one or a number not finite.
     """
-    reader = Reader(data)
     transforms = []
-    for _ in range(reader.count(_LEAST)):
-        header, child = Header.read(reader), reader.string().lstrip("/")
-        translation, rotation = reader.numbers("f8", 3), reader.numbers("f8", 4)
-        parent = header.frame_id.lstrip("/")
+    for stamp_ns, parent, child, pose in read_poses(data):
         try:
-            matrix = from_quaternion(translation, rotation)
+            matrix = from_quaternion(pose[:3], pose[3:])
         except ValueError as error:
             raise InputError(f"tf: {parent} to {child}: {error}") from error
-        transforms.append(Transform(parent, child, header.stamp_ns, matrix))
+        transforms.append(Transform(parent, child, stamp_ns, matrix))
     return transforms
 
 

@@ -12,7 +12,7 @@ from pdn_ros.bags import layout
 from pdn_ros.bags.reader import COMPRESSED_IMAGE, TF, Bag, Message, Topic
 from pdn_ros.errors import InputError
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.geometry.transforms import TransformBuffer
+from pdn_ros.geometry.transform_buffer import TransformBuffer
 from pdn_ros.messages.boxes import Box, read_boxes
 from pdn_ros.messages.camera_info import read_camera_info
 from pdn_ros.messages.cdr import read_header

@@ -23,7 +23,7 @@ from pdn_ros.ros.parameters import LidarProjectionConfig
 from pdn_ros.ros.qos import RELIABLE, newest
 from pdn_ros.ros.slot import Worker
 from pdn_ros.ros.spin import run
-from pdn_ros.ros.transforms import Transforms, listen, lookup_soon
+from pdn_ros.ros.transforms import Transforms, lookup_soon
 from pdn_ros.visualization import depth_overlay
 
 SILENCE_S = 2.0
@@ -48,14 +48,16 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
         self._infos = CameraInfos()
 
     def setup(self, config: LidarProjectionConfig) -> None:  # noqa: ARG002
-        """Listen to TF and make the publishers."""
-        self._transforms = listen(self)
+        """Make the publishers."""
+        self._transforms = Transforms(self)
         kinds = {"prior": PatchPriorMessage, "depth": Image, "overlay": Image}
         for name, kind in kinds.items():
             self._outputs[name] = self.create_lifecycle_publisher(kind, f"~/{name}", RELIABLE)
 
     def start(self) -> None:
-        """Start the worker."""
+        """Listen to TF and start the worker."""
+        if self._transforms is not None:
+            self._transforms.open()
         self._heard_at = time.monotonic()
         self._worker = Worker("scans", self._work, self._report)
 
@@ -66,6 +68,8 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
             self._received += self._worker.slot.received
             self._dropped += self._worker.slot.dropped
             self._worker = None
+        if self._transforms is not None:
+            self._transforms.close()
 
     def teardown(self) -> None:
         """Free the publishers and TF."""

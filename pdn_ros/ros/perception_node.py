@@ -21,7 +21,7 @@ from pdn_ros.ros.qos import newest
 from pdn_ros.ros.scene import Scene
 from pdn_ros.ros.slot import Worker
 from pdn_ros.ros.spin import run
-from pdn_ros.ros.transforms import Transforms, listen
+from pdn_ros.ros.transforms import Transforms
 
 SILENCE_S = 2.0
 """After so long without an image the diagnostics warn."""
@@ -53,10 +53,10 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         self.create_service(Empty, "~/reset_grid", self._reset_grid)
 
     def setup(self, config: PerceptionConfig) -> None:
-        """Load the network, listen to TF, make the publishers."""
+        """Load the network and make the publishers."""
         self._pipeline = Pipeline(_pipeline_config(config))
         classes = self._pipeline.classes
-        self._transforms = listen(self)
+        self._transforms = Transforms(self)
         self._scene = Scene(
             config,
             classes,
@@ -70,7 +70,9 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         self.get_logger().info(f"{self._pipeline.backend}, {len(classes.names)} classes")
 
     def start(self) -> None:
-        """Start the worker."""
+        """Listen to TF and start the worker."""
+        if self._transforms is not None:
+            self._transforms.open()
         self._heard_at = time.monotonic()
         self._worker = Worker("frames", self._work, self._report)
         if self._outputs is not None:
@@ -84,6 +86,8 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             self._received += self._worker.slot.received
             self._dropped += self._worker.slot.dropped
             self._worker = None
+        if self._transforms is not None:
+            self._transforms.close()
         self._forget.set()
 
     def teardown(self) -> None:

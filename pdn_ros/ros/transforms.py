@@ -1,54 +1,131 @@
-"""Transforms from /tf and /tf_static: by tf2_ros where installed, else by a buffer of ours."""
+"""Transforms from /tf and /tf_static."""
 
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.time import Time
 from tf2_msgs.msg import TFMessage
 
-from pdn_ros.geometry.transforms import TransformBuffer
-from pdn_ros.messages.cdr import join_stamp
-from pdn_ros.messages.transforms import from_quaternion
+from pdn_ros.errors import InputError
+from pdn_ros.geometry.transform_buffer import TransformBuffer
+from pdn_ros.geometry.transforms import Matrix
+from pdn_ros.messages.transforms import read_poses
 
-Matrix = NDArray[np.float64]
-_JUMP_NS = 1_000_000_000
 WAIT_S = 0.05
 """How long a frame waits for a transform that is under way."""
+_RESTART_S = 1.0
+_POLL_S = 0.5
+_DEPTH = 1000  # messages that may come between two polls
 
 
-class Transforms(Protocol):
-    """Where a frame was at a time."""
+class Transforms:
+    """Where frames were at a time.
+
+    Robots publish hundreds of transforms a second, of which a camera needs few. The executor, which
+    in Python spends more time on a message than everything here, is left out: messages wait
+    in the middleware until somebody looks a transform up, are taken as bytes, and become matrices
+    only where a lookup needs them. For any thread. Nothing is heard before `open`.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._buffer = TransformBuffer(restart_s=_RESTART_S)
+        self._lock = threading.Lock()
+        self._subscriptions: dict[Any, bool] = {}
+        self._timer: Any = None
+
+    def open(self) -> None:
+        """Listen, if it does not yet."""
+        with self._lock:
+            if self._subscriptions:
+                return
+            latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+            group = _NeverExecuted()
+            for topic, qos, static in (("/tf_static", latched, True), ("/tf", _DEPTH, False)):
+                subscription = self._node.create_subscription(
+                    TFMessage, topic, lambda _: None, qos, callback_group=group, raw=True
+                )
+                self._subscriptions[subscription] = static
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            self._timer = self._node.create_timer(_POLL_S, self._take, clock=steady)
+
+    def close(self) -> None:
+        """Stop listening, which costs time with each message; what is known stays."""
+        with self._lock:
+            if self._subscriptions:
+                self._node.destroy_timer(self._timer)
+                for subscription in self._subscriptions:
+                    self._node.destroy_subscription(subscription)
+                self._subscriptions = {}
 
     def lookup(self, target: str, source: str, stamp_ns: int) -> Matrix:
-        """Return the 4x4 matrix that maps points of `source` into `target` at the stamp.
+        """Return the (4, 4) float64 matrix that maps points of `source` into `target` at the stamp.
 
         Raises:
             LookupError: With one line, when TF does not say.
         """
+        self._take()
+        return self._buffer.lookup(target, source, stamp_ns)
+
+    def latest_ns(self, target: str, source: str) -> int:
+        """Return up to which stamp TF joins two frames; `ALWAYS_NS` where none of it moves.
+
+        Raises:
+            LookupError: TF does not join them.
+        """
+        self._take()
+        return self._buffer.latest_ns(target, source)
 
     def connected(self, target: str, source: str) -> bool:
         """Say whether TF joins the two frames at any time."""
+        try:
+            self.latest_ns(target, source)
+        except LookupError:
+            return False
+        return True
 
     def clear(self, stamp_ns: int | None = None) -> None:
-        """Forget what moves; with a stamp, only where that lies behind. Static transforms stay."""
+        """After a jump back in time, forget what moved later than a stamp, or than now."""
+        self._take()
+        if stamp_ns is None:
+            stamp_ns = self._node.get_clock().now().nanoseconds
+        self._buffer.clear(stamp_ns + round(_RESTART_S * 1e9))
 
-    def close(self) -> None:
-        """Stop listening."""
+    def _take(self) -> None:
+        """Take what came in since the last time."""
+        with self._lock:
+            for subscription, static in self._subscriptions.items():
+                handle = subscription.handle
+                with handle:
+                    while (taken := handle.take_message(TFMessage, True)) is not None:
+                        self._put(taken[0], static=static)
+
+    def _put(self, data: bytes, *, static: bool) -> None:
+        try:
+            for stamp_ns, parent, child, pose in read_poses(data):
+                try:
+                    if static:
+                        self._buffer.add_static(parent, child, pose)
+                    else:
+                        self._buffer.add(parent, child, stamp_ns, pose)
+                except ValueError as error:
+                    self._warn(f"{error}; ignored")
+        except InputError as error:
+            self._warn(f"tf: {error}")
+
+    def _warn(self, line: str) -> None:
+        self._node.get_logger().warning(line, throttle_duration_sec=5.0)
 
 
 def listen(node: Node) -> Transforms:
     """Start listening to transforms on a node."""
-    try:
-        import tf2_ros  # noqa: F401
-    except ImportError:
-        return BufferedTransforms(node)
-    return Tf2Transforms(node)
+    transforms = Transforms(node)
+    transforms.open()
+    return transforms
 
 
 def lookup_soon(transforms: Transforms, target: str, source: str, stamp_ns: int) -> Matrix:
@@ -67,115 +144,14 @@ def lookup_soon(transforms: Transforms, target: str, source: str, stamp_ns: int)
             time.sleep(0.005)
 
 
-class BufferedTransforms:
-    """Own subscriptions that feed `geometry.TransformBuffer`."""
+class _NeverExecuted(CallbackGroup):  # type: ignore[misc]  # rclpy is untyped here
+    """Keeps subscriptions out of the executor: their messages are taken when they are needed."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._buffer = TransformBuffer()
-        self._parents: dict[str, str] = {}
-        self._newest: dict[str, int] = {}
-        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._subscriptions = [
-            node.create_subscription(TFMessage, "/tf", self._moving, 100),
-            node.create_subscription(TFMessage, "/tf_static", self._static, latched),
-        ]
+    def can_execute(self, entity: Any) -> bool:  # noqa: ARG002
+        return False
 
-    def lookup(self, target: str, source: str, stamp_ns: int) -> Matrix:
-        """See `Transforms.lookup`."""
-        return self._buffer.lookup(target, source, stamp_ns)
+    def beginning_execution(self, entity: Any) -> bool:  # noqa: ARG002
+        return False
 
-    def connected(self, target: str, source: str) -> bool:
-        """See `Transforms.connected`."""
-        return self._root(target) == self._root(source)
-
-    def clear(self, stamp_ns: int | None = None) -> None:
-        """See `Transforms.clear`."""
-        newest = max(self._newest.values(), default=0)
-        if stamp_ns is not None and newest <= stamp_ns + _JUMP_NS:
-            return  # the transforms have started again already
-        self._buffer.clear()
-        for child in self._newest:
-            self._parents.pop(child, None)
-        self._newest.clear()
-
-    def close(self) -> None:
-        """See `Transforms.close`."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-
-    def _root(self, frame: str) -> str:
-        for _ in range(len(self._parents)):
-            frame = self._parents.get(frame, frame)
-        return frame
-
-    def _moving(self, message: TFMessage) -> None:
-        for one in message.transforms:
-            stamp_ns = join_stamp(one.header.stamp.sec, one.header.stamp.nanosec)
-            parent, child = _frames(one)
-            newest = self._newest.get(child, stamp_ns)
-            if stamp_ns < newest - _JUMP_NS:
-                # A recording that starts again: what came before must not be mixed in.
-                self.clear()
-                newest = stamp_ns
-            with self._reported(parent, child):
-                self._buffer.set(parent, child, stamp_ns, _matrix(one.transform))
-                self._newest[child] = max(stamp_ns, newest)
-                self._parents[child] = parent
-
-    def _static(self, message: TFMessage) -> None:
-        for one in message.transforms:
-            parent, child = _frames(one)
-            with self._reported(parent, child):
-                self._buffer.set_static(parent, child, _matrix(one.transform))
-                self._parents[child] = parent
-
-    @contextmanager
-    def _reported(self, parent: str, child: str) -> Iterator[None]:
-        try:
-            yield
-        except ValueError as error:
-            self._node.get_logger().warning(
-                f"tf {parent} -> {child} ignored: {error}", throttle_duration_sec=5.0
-            )
-
-
-class Tf2Transforms:
-    """tf2_ros behind the same interface."""
-
-    def __init__(self, node: Node) -> None:
-        import tf2_ros
-
-        self._error = tf2_ros.TransformException
-        self._buffer = tf2_ros.Buffer(node=node)
-        self._listener = tf2_ros.TransformListener(self._buffer, node, spin_thread=False)
-
-    def lookup(self, target: str, source: str, stamp_ns: int) -> Matrix:
-        """See `Transforms.lookup`."""
-        try:
-            found = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp_ns))
-        except self._error as error:
-            raise LookupError(str(error)) from error
-        return _matrix(found.transform)
-
-    def connected(self, target: str, source: str) -> bool:
-        """See `Transforms.connected`."""
-        return bool(self._buffer.can_transform(target, source, Time()))
-
-    def clear(self, stamp_ns: int | None = None) -> None:  # noqa: ARG002 - tf2 ignores old data
-        """See `Transforms.clear`."""
-        self._buffer.clear()
-
-    def close(self) -> None:
-        """See `Transforms.close`."""
-        self._listener.unregister()
-
-
-def _frames(message: Any) -> tuple[str, str]:
-    """Parent and child; the leading slash of ROS 1 means nothing."""
-    return message.header.frame_id.lstrip("/"), message.child_frame_id.lstrip("/")
-
-
-def _matrix(transform: Any) -> Matrix:
-    move, turn = transform.translation, transform.rotation
-    return from_quaternion((move.x, move.y, move.z), (turn.x, turn.y, turn.z, turn.w))
+    def ending_execution(self, entity: Any) -> None:
+        pass

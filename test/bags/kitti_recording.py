@@ -4,7 +4,7 @@ from pdn_ros.bags import layout
 from pdn_ros.bags.reader import Bag
 from pdn_ros.bags.types import typestore
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.geometry.transforms import TransformBuffer
+from pdn_ros.geometry.transform_buffer import TransformBuffer
 from pdn_ros.messages.boxes import read_boxes
 from pdn_ros.messages.camera_info import read_camera_info
 from pdn_ros.messages.cdr import read_header

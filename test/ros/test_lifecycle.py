@@ -63,7 +63,17 @@ def test_signals_end_the_node_within_two_seconds(probe, start_node, state, numbe
         for label in WAY[state]:
             assert probe.transition(name, label)
         assert process.end(number) < 2.0
+        wait_for(lambda: name not in probe.node.get_node_names(), 1.0, "its leave from the graph")
         assert process.process.returncode == 0
+        assert "Traceback" not in process.output()
+
+
+def test_a_signal_while_the_model_loads(probe, start_node):
+    pytest.importorskip("torch")
+    with start_node("perception", "-r", "__node:=loading") as process:
+        wait_for(lambda: "loading" in probe.node.get_node_names(), 60, "start")
+        assert process.end() < 2.0
+        wait_for(lambda: "loading" not in probe.node.get_node_names(), 1.0, "its leave")
         assert "Traceback" not in process.output()
 
 

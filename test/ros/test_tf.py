@@ -8,10 +8,11 @@ pytestmark = pytest.mark.ros
 
 from geometry_msgs.msg import TransformStamped  # noqa: E402
 from processes import wait_for  # noqa: E402
+from rclpy.serialization import serialize_message  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from pdn_ros.ros.qos import LATCHED  # noqa: E402
-from pdn_ros.ros.transforms import BufferedTransforms, lookup_soon  # noqa: E402
+from pdn_ros.ros.transforms import listen, lookup_soon  # noqa: E402
 
 SECOND = 10**9
 
@@ -28,7 +29,7 @@ def transform(parent, child, seconds, x=0.0, yaw=0.0, w=None) -> TransformStampe
 
 @pytest.fixture(scope="module")
 def tf(probe):
-    transforms = BufferedTransforms(probe.node)
+    transforms = listen(probe.node)
     moving = probe.publisher(TFMessage, "/tf", 100)
     fixed = probe.publisher(TFMessage, "/tf_static", LATCHED)
 
@@ -47,6 +48,13 @@ def test_lookup_at_the_stamp(tf):
     found = lookup_soon(transforms, "odom", "camera", 10 * SECOND + SECOND // 4)
     np.testing.assert_allclose(found[:3, 3], [2.0, 0, 0])
     np.testing.assert_allclose(transforms.lookup("camera", "camera", 0), np.eye(4))
+
+
+def test_up_to_when_tf_joins_two_frames(tf):
+    transforms, _ = tf
+    assert transforms.latest_ns("odom", "camera") == 11 * SECOND
+    with pytest.raises(LookupError, match="map"):
+        transforms.latest_ns("map", "camera")
 
 
 def test_what_tf_does_not_say(tf):
@@ -80,3 +88,49 @@ def test_a_recording_that_starts_again(tf):
     with pytest.raises(LookupError):
         transforms.lookup("odom", "base_link", 10 * SECOND)
     assert transforms.connected("base_link", "camera")  # static transforms stay
+
+
+def test_a_clear_keeps_what_is_fresh_and_what_is_static(tf):
+    transforms, send = tf
+    send(transform("odom", "other", 3))
+    wait_for(lambda: transforms.connected("odom", "other"), 10, "the transform")
+    send(transform("odom", "base_link", 1), transform("odom", "base_link", 2))
+    wait_for(lambda: transforms.latest_ns("odom", "base_link") == 2 * SECOND, 10, "the new start")
+    transforms.clear(1 * SECOND)
+    assert transforms.latest_ns("odom", "camera") == 2 * SECOND
+    assert not transforms.connected("odom", "other")
+
+
+def test_a_damaged_message_is_ignored(tf, probe):
+    transforms, send = tf
+    message = serialize_message(TFMessage(transforms=[transform("odom", "base_link", 2)]))
+    for damaged in (message[:-9], b"\x00\x01\x00\x00\xff\xff\xff\xff", b""):
+        probe.publisher(TFMessage, "/tf", 100).publish(damaged)
+    send(transform("odom", "base_link", 3, x=5.0))
+    wait_for(lambda: transforms.latest_ns("odom", "base_link") == 3 * SECOND, 10, "the good one")
+
+
+def test_nothing_is_taken_while_closed(tf, probe):
+    transforms, send = tf
+    transforms.close()
+    transforms.close()
+    count = probe.publisher(TFMessage, "/tf", 100, matched=False).get_subscription_count
+    wait_for(lambda: count() == 0, 10, "the end of the subscription")
+    assert transforms.connected("base_link", "camera")  # what is known stays
+    transforms.open()
+    wait_for(count, 10, "the subscription")
+    send(transform("odom", "base_link", 4))
+    wait_for(lambda: transforms.latest_ns("odom", "base_link") == 4 * SECOND, 10, "the transform")
+
+
+def test_as_many_as_a_robot_with_arms_sends(tf):
+    transforms, send = tf
+    for i in range(900):
+        send(transform("base_link" if i % 9 else "odom", f"joint{i % 9}", 5 + i // 9))
+    frames = [f"joint{i}" for i in range(9)]
+
+    def all_there():
+        return all(transforms.connected("odom", frame) for frame in frames)
+
+    wait_for(all_there, 10, "the transforms")
+    assert transforms.latest_ns("odom", "joint0") == (5 + 99) * SECOND
