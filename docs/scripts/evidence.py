@@ -116,7 +116,8 @@ class Model:
     def __init__(self, net: PatchDriveNet, backend: str) -> None:
         self.config = net.config
         self.classes = ClassSet.model_validate_json(net.classes)
-        self.backend, self.parts = load_parts(backend, net, "cpu")
+        self.parts = load_parts(backend, net, "cpu")
+        self.backend = self.parts.backend
 
     @torch.inference_mode()
     def run(

@@ -82,6 +82,10 @@ Budget = Annotated[
 Backend = Annotated[
     str, typer.Option(help="Inference backend; auto takes the fastest that is installed.")
 ]
+Precision = Annotated[
+    Literal["auto", "float32", "bfloat16", "int8"],
+    typer.Option(help="What the backend computes in; auto: the fastest that is accurate here."),
+]
 Weights = Annotated[
     str, typer.Option(metavar="FILE", help="Weights (.safetensors); default: those that ship.")
 ]

@@ -157,10 +157,10 @@ def _backend() -> Finding:
     try:
         import torch
 
-        from pdn_ros.perception.backends import FASTEST_FIRST, available, pick
+        from pdn_ros.perception.backends import PRECISIONS, available, pick
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        order = ", ".join(FASTEST_FIRST[device])
+        order = ", ".join(PRECISIONS[device])
         detail = (
             f"auto picks {pick(device)} on {device}: the first one installed of {order} "
             f"(installed: {', '.join(available())})"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Weights, progress
+from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Precision, Weights, progress
 from pdn_ros.errors import InputError
 
 
@@ -17,6 +17,7 @@ def segment(
     mode: Mode = "patch",
     budget: Budget = 0,
     backend: Backend = "auto",
+    precision: Precision = "auto",
     weights: Weights = "",
     config: Config = None,
 ) -> None:
@@ -38,7 +39,10 @@ def segment(
     from pdn_ros.perception import Frame, Pipeline, PipelineConfig
     from pdn_ros.replay.image_files import read_image, write_result
 
-    pipeline = Pipeline(PipelineConfig(weights=weights, backend=backend, mode=mode, budget=budget))
+    settings = PipelineConfig(
+        weights=weights, backend=backend, precision=precision, mode=mode, budget=budget
+    )
+    pipeline = Pipeline(settings)
     failures = 0
     with progress("segment") as report:
         for number, path in enumerate(images):

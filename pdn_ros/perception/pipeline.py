@@ -13,7 +13,7 @@ from pdn_ros.errors import InputError
 from pdn_ros.network import Options, Parts, PatchDriveNet, Prediction, patch_grid, predict
 from pdn_ros.network.predict import Mode
 from pdn_ros.network.selector import default_budget
-from pdn_ros.perception.backends import load_parts
+from pdn_ros.perception.backends import Precision, load_parts
 from pdn_ros.perception.backends.compiled import one_thread
 from pdn_ros.perception.deadline import Deadline, bucket
 from pdn_ros.perception.frame import Frame, Result
@@ -33,6 +33,7 @@ class PipelineConfig(BaseModel):
     """Class set (name or YAML) that replaces the names and colours of the weights' own."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     backend: str = "auto"
+    precision: Precision = "auto"
     mode: Mode = "patch"
     budget: Annotated[int, Field(ge=0)] = 0
     """K, patches to refine at most; 0: a quarter of them."""
@@ -49,19 +50,19 @@ class Pipeline:
     """Network and backend, ready for frames of any size.
 
     Raises:
-        InputError: Weights, classes, device or backend cannot be had.
+        InputError: Weights, classes, device, backend or precision cannot be had.
     """
 
     def __init__(self, config: PipelineConfig | None = None) -> None:
         self.config = config or PipelineConfig()
-        net = self._load(_device(self.config.device), self.config.backend)
+        net = self._load(_device(self.config.device), self.config.backend, self.config.precision)
         self.classes = _classes(net, self.config.classes)
         self.network = net.config
         self._memory_limit: int | None = None
         self._on_spare = False
         self._deadline = Deadline(self.config.deadline_ms)
 
-    def _load(self, device: str, backend: str) -> PatchDriveNet:
+    def _load(self, device: str, backend: str, precision: str) -> PatchDriveNet:
         """Make the parts ready and return the network that they were made from."""
         weights = Path(self.config.weights) if self.config.weights else weights_path()
         try:
@@ -69,8 +70,23 @@ class Pipeline:
         except ValueError as error:
             raise InputError(str(error)) from error
         self.device = device
-        self.backend, self._parts = load_parts(backend, net, device, weights)
+        self._parts = load_parts(backend, net, device, weights, precision)
         return net
+
+    @property
+    def backend(self) -> str:
+        """What runs the network now."""
+        return self._parts.backend
+
+    @property
+    def precision(self) -> str:
+        """What the backend computes in now."""
+        return self._parts.precision
+
+    @property
+    def fallback(self) -> str:
+        """Why what would be faster is not used, empty where it is."""
+        return self._parts.fallback
 
     @property
     def patch_size(self) -> int:
@@ -86,9 +102,9 @@ class Pipeline:
         """Take over what can change between two frames: all but what is loaded.
 
         Raises:
-            InputError: Weights, classes, device or backend would have to change.
+            InputError: Weights, classes, device, backend or precision would have to change.
         """
-        for name in ("weights", "classes", "device", "backend"):
+        for name in ("weights", "classes", "device", "backend", "precision"):
             if getattr(config, name) != getattr(self.config, name):
                 raise InputError(f"{name}: cannot change while running; configure the node anew")
         if config.deadline_ms != self.config.deadline_ms:
@@ -191,7 +207,7 @@ class Pipeline:
                 return done, budget, reason
             # Outside the handler: the error holds the frames of what filled the memory.
             _log.warning("out of GPU memory: the network runs on the CPU from now on")
-            self._load("cpu", "auto")
+            self._load("cpu", "auto", "auto")
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             self._on_spare, self._memory_limit = True, None

@@ -1,7 +1,9 @@
+import hashlib
 import json
 import logging
 import os
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,8 @@ from pdn_ros.errors import InputError
 from pdn_ros.network import Options, PatchDriveNet, predict
 from pdn_ros.perception import Frame, Pipeline, PipelineConfig
 from pdn_ros.perception.backends import available, compiled_parts, load_parts, pick
+from pdn_ros.perception.backends.accuracy import InaccurateError
+from pdn_ros.perception.backends.accuracy import check as accuracy_check
 from pdn_ros.perception.backends.store import (
     CACHES,
     GRACE_S,
@@ -103,16 +107,19 @@ def test_a_model_of_another_origin_is_refused_or_passed_over(
     exported, image = tmp_path / "exported", picture(64, 64)
     run(at(exported, net, "openvino"), net, image, "context")
     for path in exported.glob("*/manifest.json"):
-        path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+        record = json.loads(path.read_text())
+        record["manifest"][name] = value
+        path.write_text(json.dumps(record))
     manifest = manifest_for(net, "openvino", "openvino")
-    both = (exported, tmp_path / "cache")
+    both = (exported, cache_folder(manifest))
     strict = compiled_parts("openvino", net, "cpu", Store(manifest, both, strict=True))
     with pytest.raises(InputError, match=f"{name.replace('_', ' ')} {value}, .* pdn export") as e:
         run(strict, net, image, "context")
     assert "\n" not in str(e.value)
     with caplog.at_level(logging.WARNING):
         run(compiled_parts("openvino", net, "cpu", Store(manifest, both)), net, image, "context")
-    assert "built anew in the cache" in caplog.text
+    assert f"{name.replace('_', ' ')} {value}" in caplog.text
+    assert len(list(both[1].iterdir())) == 1
 
 
 @openvino
@@ -134,8 +141,129 @@ def test_a_model_that_computes_something_else_is_refused(net, tmp_path) -> None:
     with np.load(probe) as kept:
         changed = {name: values + 0.1 * np.abs(values).max() for name, values in kept.items()}
     np.savez(probe, **changed)
-    with pytest.raises(InputError, match="away from torch's"):
+    rehash(probe)
+    with pytest.raises(InputError, match="differ from torch's"):
         run(at(tmp_path, net, "openvino", strict=True), net, image, "context")
+
+
+def rehash(file: Path) -> None:
+    """Make the manifest believe a changed file."""
+    manifest = file.with_name("manifest.json")
+    record = json.loads(manifest.read_text())
+    record["sha256"][file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    manifest.write_text(json.dumps(record))
+
+
+@openvino
+def test_any_flipped_byte_is_noticed(net, tmp_path) -> None:
+    image, store = picture(64, 64), Store(manifest_for(net, "openvino", "openvino"), (tmp_path,))
+    run(compiled_parts("openvino", net, "cpu", store), net, image, "context")
+    (folder,) = tmp_path.iterdir()
+    strict = Store(store.manifest, store.folders, strict=True)
+    rng = np.random.default_rng(0)
+    for file in folder.iterdir():
+        whole = file.read_bytes()
+        for at in rng.integers(0, len(whole), 5):
+            file.write_bytes(whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :])
+            assert store.find(folder.name) is None
+            with pytest.raises(InputError, match="pdn export"):
+                strict.find(folder.name)
+        file.write_bytes(whole)
+        assert strict.find(folder.name) == folder
+
+
+@openvino
+@pytest.mark.parametrize("cache", ["a file", "full"])
+def test_a_cache_that_takes_nothing_leaves_the_models_in_memory(
+    net, tmp_path, monkeypatch, caplog, cache: str
+) -> None:
+    if cache == "a file":
+        (tmp_path / "cache").write_text("")
+    else:
+        monkeypatch.setattr(Store, "is_cache", True)
+        add = Store.add
+
+        def full(self, name, write):
+            if self.folders[0] == cache_folder(self.manifest):
+                raise OSError(28, "No space left on device")
+            return add(self, name, write)
+
+        monkeypatch.setattr(Store, "add", full)
+    image = picture(64, 64)
+    parts = load_parts("auto", net, "cpu")
+    for _ in range(2):
+        found = run(parts, net, image)
+    assert (found.mask == run(net, net, image).mask).mean() > 0.95
+    assert parts.backend == "openvino" and parts.fallback == ""
+    assert caplog.text.count("models stay in memory") == 2  # context and refinement
+
+
+def altered(add, *, cut: float):
+    """`Store.add` of models whose probe says something else from this precision's mean on."""
+
+    def changed(self, name, write):
+        folder = add(self, name, write)
+        probe = folder / "probe.npz"
+        with np.load(probe) as kept:
+            values = dict(kept)
+        values["output0"] = values["output0"] * np.float16(1 + cut)
+        np.savez(probe, **values)
+        rehash(probe)
+        return folder
+
+    return changed
+
+
+@openvino
+def test_what_fails_its_check_leads_to_the_next_with_one_warning(net, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(Store, "add", altered(Store.add, cut=0.5))
+    image = picture(64, 64)
+    parts = load_parts("auto", net, "cpu")
+    found = run(parts, net, image)
+    assert (parts.backend, parts.precision) == ("torch", "float32")
+    np.testing.assert_array_equal(found.mask, run(net, net, image).mask)
+    run(parts, net, picture(64, 96))
+    (warning,) = (r for r in caplog.records if r.name.endswith("fallback"))
+    assert "differ from torch's" in warning.getMessage()
+    assert warning.getMessage().startswith(parts.fallback)
+    for precision in ("auto", "float32"):
+        with pytest.raises(InputError, match=r"backend openvino, precision float32: .* differ"):
+            run(load_parts("openvino", net, "cpu", precision=precision), net, image)
+
+
+@pytest.mark.parametrize(
+    ("backend", "precision", "message"),
+    [
+        ("auto", "int8", "precision int8: no backend installed here offers it"),
+        ("torch", "bfloat16", "precision bfloat16: backend torch does not offer it"),
+    ],
+)
+def test_a_precision_that_nothing_offers_is_one_line(net, backend, precision, message) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        load_parts(backend, net, "cpu", precision=precision)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("noise", "precision", "good"),
+    [(0.0, "float32", True), (0.02, "float32", False), (0.02, "bfloat16", True),
+     (0.2, "bfloat16", False), (float("nan"), "bfloat16", False)],
+)  # fmt: skip
+def test_outputs_are_held_to_what_the_precision_explains(noise, precision, good: bool) -> None:
+    rng = np.random.default_rng(0)
+    expected = rng.standard_normal((1, 9, 60, 80)).astype(np.float32)
+    found = expected + noise * rng.standard_normal(expected.shape).astype(np.float32)
+    with nullcontext() if good else pytest.raises(InaccurateError):
+        accuracy_check([found], [expected], precision)
+
+
+def test_few_wrong_labels_are_noticed_though_the_mean_is_small() -> None:
+    expected = np.zeros((1, 2, 50, 50), np.float32)
+    expected[:, 0] = 1
+    found = expected.copy()
+    found[:, 1, :2] = 1.001  # 4 % of the pixels
+    with pytest.raises(InaccurateError, match=r"4\.00%"):
+        accuracy_check([found], [expected], "bfloat16")
 
 
 def cached(weights: str, hours: float) -> Store:
@@ -254,11 +382,12 @@ def test_a_backend_that_cannot_start_leaves_auto_with_torch(net, monkeypatch, ca
         raise ImportError("libtbb.so.12: no such file")
 
     monkeypatch.setattr(backends, "compiled_parts", broken)
-    monkeypatch.setattr(backends, "pick", lambda device: "openvino")
     monkeypatch.setattr(backends, "available", lambda: ("openvino", "torch"))
-    assert load_parts("auto", net, "cpu") == ("torch", net)
-    assert "libtbb" in caplog.text
-    with pytest.raises(InputError, match="backend openvino: cannot start"):
+    parts = load_parts("auto", net, "cpu")
+    assert (parts.backend, parts.precision) == ("torch", "float32")
+    run(parts, net, picture(64, 64), "context")
+    assert "libtbb" in parts.fallback and parts.fallback in caplog.text
+    with pytest.raises(InputError, match="backend openvino, precision float32: libtbb"):
         load_parts("openvino", net, "cpu")
 
 
@@ -288,6 +417,8 @@ def test_auto_takes_the_fastest_that_is_installed(installed, expected: str, monk
 
 class Hungry:
     """Parts that fail from a number of patches on; -1: always."""
+
+    backend = "torch"
 
     def __init__(self, net: PatchDriveNet, most: int) -> None:
         self.net, self.most = net, most

@@ -1,17 +1,17 @@
 """Backends: who runs the network's three parts. One file each; torch is always there."""
 
 import importlib.util
-import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from pdn_ros.errors import InputError
 from pdn_ros.network import Parts, PatchDriveNet
 
 if TYPE_CHECKING:
-    from pdn_ros.perception.backends.compiled import CompiledParts
+    from pdn_ros.perception.backends.fallback import Choice, FallbackParts
     from pdn_ros.perception.backends.store import Store
 
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
 MODULES: Final = {
     "openvino": "openvino",
     "onnxruntime": "onnxruntime",
@@ -19,20 +19,21 @@ MODULES: Final = {
     "torch": "torch",
 }
 """Backend and the module that it needs."""
-DEVICES: Final = {
-    "openvino": ("cpu",),
-    "onnxruntime": ("cpu", "cuda"),
-    "tensorrt": ("cuda",),
-    "torch": ("cpu", "cuda"),
+PRECISIONS: Final = {
+    "cpu": {
+        "openvino": ("bfloat16", "float32"),
+        "onnxruntime": ("float32",),
+        "torch": ("float32",),
+    },
+    "cuda": {
+        "torch": ("float16", "float32"),
+        "tensorrt": ("float16",),
+        "onnxruntime": ("float32",),
+    },
 }
-"""Where a backend runs."""
-FASTEST_FIRST: Final = {
-    "cpu": ("openvino", "onnxruntime", "torch"),
-    "cuda": ("torch", "tensorrt", "onnxruntime"),
-}
-"""What `auto` tries. On the CPU as measured (docs/performance.md); on a GPU nothing has been: torch
-comes first because it needs nothing built."""
-_log = logging.getLogger(__name__)
+"""Device -> backends -> precisions, fastest first: what `auto` tries. On the CPU as measured
+(docs/performance.md); on a GPU nothing has been: torch comes first because it needs nothing
+built."""
 
 
 def available() -> tuple[str, ...]:
@@ -41,46 +42,71 @@ def available() -> tuple[str, ...]:
 
 
 def pick(device: str) -> str:
-    """Return the backend that `auto` stands for: the fastest that is installed."""
+    """Return the backend that `auto` tries first: the fastest that is installed."""
     usable = available()
-    return next(name for name in FASTEST_FIRST[device] if name in usable)
+    return next(name for name in PRECISIONS[device] if name in usable)
 
 
 def load_parts(
-    name: str, net: PatchDriveNet, device: str, weights: Path | None = None
-) -> tuple[str, Parts]:
-    """Prepare a backend.
+    backend: str,
+    net: PatchDriveNet,
+    device: str,
+    weights: Path | None = None,
+    precision: str = "auto",
+) -> "FallbackParts":
+    """Prepare the network's parts.
 
     Args:
-        name: `auto` or a backend's name.
+        backend: `auto` or a backend's name.
         net: The network, on `device`.
         device: `cpu` or `cuda`.
         weights: File of the network, beside which exported models may lie; without one, models
             come from the cache alone.
+        precision: `auto` or what the backend shall compute in.
 
     Returns:
-        The backend's name and the parts that it runs.
+        Parts that fall back to what is slower within the wish.
 
     Raises:
-        InputError: There is no such backend, it is not installed, or cannot use the device.
+        InputError: The wish names something unknown, not installed, or that this machine cannot
+            do.
     """
+    from pdn_ros.perception.backends.fallback import FallbackParts
     from pdn_ros.perception.backends.store import Store, cache_folder, exported_folder, manifest_for
 
-    chosen = pick(device) if name == "auto" else name
-    check(chosen, device)
-    if chosen == "torch":
-        return chosen, _torch(net, device)
-    try:
-        manifest = manifest_for(net, chosen, MODULES[chosen])
-        beside = [] if weights is None else [exported_folder(weights, chosen)]
+    def start(name: str, precision: str) -> Parts:
+        if name == "torch":
+            return _torch(net, device, precision)
+        manifest = manifest_for(net, name, MODULES[name])
+        beside = [] if weights is None else [exported_folder(weights, name)]
         # Asked for by name, a stale export is worth stopping for.
-        store = Store(manifest, (*beside, cache_folder(manifest)), strict=name != "auto")
-        return chosen, compiled_parts(chosen, net, device, store)
-    except (ImportError, InputError) as error:
-        if name != "auto":
-            raise InputError(f"backend {chosen}: cannot start ({error})") from error
-        _log.warning("backend %s cannot start (%s): torch runs the network", chosen, error)
-        return "torch", _torch(net, device)
+        store = Store(manifest, (*beside, cache_folder(manifest)), strict=backend != "auto")
+        return compiled_parts(name, net, device, store, precision)
+
+    return FallbackParts(choices(backend, precision, device), start)
+
+
+def choices(backend: str, precision: str, device: str) -> "list[Choice]":
+    """Return backends and precisions to try, fastest first.
+
+    Raises:
+        InputError: There is nothing to try.
+    """
+    if backend != "auto":
+        check(backend, device)
+    names = [backend] if backend != "auto" else [n for n in PRECISIONS[device] if n in available()]
+    found = [
+        (name, offered)
+        for name in names
+        for offered in PRECISIONS[device][name]
+        if precision in ("auto", offered)
+    ]
+    if not found:
+        offers = ", ".join(dict.fromkeys(p for name in names for p in PRECISIONS[device][name]))
+        who = "no backend installed here" if backend == "auto" else f"backend {backend} does not"
+        verb = " offers it" if backend == "auto" else " offer it"
+        raise InputError(f"precision {precision}: {who}{verb} on {device}; one of auto, {offers}")
+    return found
 
 
 def check(name: str, device: str) -> None:
@@ -89,17 +115,19 @@ def check(name: str, device: str) -> None:
         raise InputError(f"backend {name}: not known; one of auto, {', '.join(MODULES)}")
     if name not in available():
         raise InputError(f"backend {name}: not installed; pip install {MODULES[name]}")
-    if device not in DEVICES[name]:
-        where = " or ".join(DEVICES[name])
+    if name not in PRECISIONS[device]:
+        where = " or ".join(device for device, names in PRECISIONS.items() if name in names)
         raise InputError(f"backend {name}: does not run on {device}; use device: {where}")
 
 
-def compiled_parts(name: str, net: PatchDriveNet, device: str, store: "Store") -> "CompiledParts":
+def compiled_parts(
+    name: str, net: PatchDriveNet, device: str, store: "Store", precision: str = "float32"
+) -> Parts:
     """Start a backend that compiles, its models in `store`."""
     if name == "openvino":
         from pdn_ros.perception.backends.openvino import OpenVinoParts
 
-        return OpenVinoParts(net, store)
+        return OpenVinoParts(net, store, precision)
     if name == "onnxruntime":
         from pdn_ros.perception.backends.onnxruntime import OnnxRuntimeParts
 
@@ -109,8 +137,8 @@ def compiled_parts(name: str, net: PatchDriveNet, device: str, store: "Store") -
     return TensorRtParts(net, store)
 
 
-def _torch(net: PatchDriveNet, device: str) -> Parts:
-    if device == "cpu":
+def _torch(net: PatchDriveNet, device: str, precision: str) -> Parts:
+    if device == "cpu" or precision == "float32":
         return net
     from pdn_ros.perception.backends.cuda import CudaParts
 

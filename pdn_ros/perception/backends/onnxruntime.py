@@ -3,36 +3,37 @@
 from pathlib import Path
 
 import onnxruntime
-from torch import Tensor
 
-from pdn_ros.errors import InputError
 from pdn_ros.network import PatchDriveNet
-from pdn_ros.perception.backends.compiled import Arrays, CompiledParts, Part, Runner
-from pdn_ros.perception.backends.onnx import write_onnx
+from pdn_ros.perception.backends.compiled import (
+    Arrays,
+    BackendError,
+    CompiledParts,
+    Runner,
+    Writer,
+)
+from pdn_ros.perception.backends.onnx_export import onnx_model
+from pdn_ros.perception.backends.stages import Stage, Tensors
 from pdn_ros.perception.backends.store import Store
 
 
 class OnnxRuntimeParts(CompiledParts):
-    """The network's parts as ONNX models (`model.onnx`).
+    """The network's stages as ONNX models (`model.onnx`).
 
     Raises:
-        InputError: A GPU is asked for and this onnxruntime was built without.
+        BackendError: A GPU is asked for and this onnxruntime was built without.
     """
 
     def __init__(self, net: PatchDriveNet, store: Store, device: str = "cpu") -> None:
-        super().__init__(net, store)
+        super().__init__(net, store, "float32")
         provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
         if provider not in onnxruntime.get_available_providers():
-            raise InputError(
-                f"backend onnxruntime: this build lacks {provider}; pip install onnxruntime-gpu"
-            )
-        if device == "cuda":
-            self.tolerance = 0.01  # TF32 convolutions
+            raise BackendError(f"this build lacks {provider}; pip install onnxruntime-gpu")
         self._providers = [provider]
 
-    def _build(self, part: Part, examples: tuple[Tensor, ...], folder: Path) -> None:
-        device = next(part.parameters()).device
-        write_onnx(part, tuple(t.to(device) for t in examples), folder / "model.onnx")
+    def _build(self, stage: Stage, examples: Tensors) -> Writer:
+        model = onnx_model(stage, examples)
+        return lambda folder: model.save(folder / "model.onnx")
 
     def _open(self, folder: Path) -> Runner:
         options = onnxruntime.SessionOptions()

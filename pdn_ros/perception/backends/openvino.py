@@ -1,43 +1,65 @@
 """OpenVINO on the CPU."""
 
+import sys
 import warnings
 from pathlib import Path
 
-import openvino
 import torch
-from torch import Tensor
 
 from pdn_ros.network import PatchDriveNet
-from pdn_ros.perception.backends.compiled import Arrays, CompiledParts, Part, Runner
+from pdn_ros.perception.backends.compiled import (
+    Arrays,
+    CompiledParts,
+    Runner,
+    UnsupportedError,
+    Writer,
+)
+from pdn_ros.perception.backends.stages import Stage, Tensors
 from pdn_ros.perception.backends.store import Store
+
+# OpenVINO imports it where it can, and then reports to a server at import and at each conversion.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+
+import openvino  # noqa: E402
+
+_CAPABILITIES = {"float32": "FP32", "bfloat16": "BF16"}
+_HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenVinoParts(CompiledParts):
-    """The network's parts as OpenVINO models, kept as IR (`model.xml`, `model.bin`)."""
+    """The network's stages as OpenVINO models, kept as IR (`model.xml`, `model.bin`).
 
-    def __init__(self, net: PatchDriveNet, store: Store) -> None:
-        super().__init__(net, store)
+    The files are the same for every precision.
+    """
+
+    def __init__(self, net: PatchDriveNet, store: Store, precision: str) -> None:
+        super().__init__(net, store, precision)
         self._core = openvino.Core()
-        capable = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        # Left to itself OpenVINO takes what the CPU emulates as well.
-        precision = "bf16" if "BF16" in capable else "f32"
-        if precision == "bf16":
-            self.tolerance = 0.05  # 8 bits of mantissa, some 40 layers deep
-        self._settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        # OpenVINO would emulate it, slowly.
+        if _CAPABILITIES[precision] not in self._core.get_property(
+            "CPU", "OPTIMIZATION_CAPABILITIES"
+        ):
+            raise UnsupportedError(f"this processor does not compute in {precision}")
+        self._settings = {
+            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "PERFORMANCE_HINT": "LATENCY",
+        }
 
-    def _build(self, part: Part, examples: tuple[Tensor, ...], folder: Path) -> None:
+    def _build(self, stage: Stage, examples: Tensors) -> Writer:
         with warnings.catch_warnings():
             # The trace holds for images of this size alone, as it should.
             warnings.simplefilter("ignore")
             traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                part, examples, check_trace=False
+                stage, examples, check_trace=False
             )
             model = openvino.convert_model(traced, example_input=examples)
         shapes = {i: list(t.shape) for i, t in enumerate(examples)}
-        for i, axis in part.free.items():
+        for i, axis in stage.free.items():
             shapes[i][axis] = -1
         model.reshape(shapes)
-        openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
+        return lambda folder: openvino.save_model(
+            model, folder / "model.xml", compress_to_fp16=False
+        )
 
     def _open(self, folder: Path) -> Runner:
         compiled = self._core.compile_model(folder / "model.xml", "CPU", self._settings)

@@ -1,8 +1,8 @@
 """Models that a backend has built, on disk: exported beside the weights, or in the cache.
 
 One folder a model: what the backend wrote, `probe.npz` (what torch made of a fixed input) and
-`manifest.json`. A folder is renamed into place when it is whole, so that several processes may
-build the same model at once; the last one stays.
+`manifest.json` with the SHA-256 of each of them. A folder is renamed into place when it is whole,
+so that several processes may build the same model at once; the last one stays.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
 from pdn_ros.network import PatchDriveNet
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the folders' layout."""
 CACHES: Final = 4
 """Folders in the cache, of one backend, that stay: each is of other weights or versions."""
@@ -55,6 +55,16 @@ class Manifest(BaseModel):
             if mine != theirs:
                 return f"{name.replace('_', ' ')} {theirs}, {mine} is needed"
         return ""
+
+
+class Record(BaseModel):
+    """What stands in `manifest.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    manifest: Manifest
+    sha256: dict[str, str]
+    """File of the folder -> its hash."""
 
 
 def manifest_for(net: PatchDriveNet, backend: str, module: str) -> Manifest:
@@ -98,18 +108,24 @@ class Store:
     Attributes:
         manifest: What models must have been built from.
         folders: Looked through in this order.
-        strict: A model built from something else is an error; otherwise it is passed over.
+        strict: An exported model that is damaged or was built from something else is an error;
+            otherwise, as in the cache, it is passed over.
     """
 
     manifest: Manifest
     folders: Sequence[Path]
     strict: bool = False
 
+    @property
+    def is_cache(self) -> bool:
+        """Whether new models go to the cache: they are nobody's but this package's."""
+        return self.folders[-1] == cache_folder(self.manifest)
+
     def find(self, name: str) -> Path | None:
         """Return the folder of a model, None where there is none that fits.
 
         Raises:
-            InputError: `strict`, and one was built from something else or is damaged.
+            InputError: `strict`, and an exported one is damaged or was built from something else.
         """
         for folder in self.folders:
             path = folder / name
@@ -117,18 +133,19 @@ class Store:
                 continue
             wrong = self._wrong(path)
             if not wrong:
-                if folder == cache_folder(self.manifest):
+                if self.is_cache and folder == self.folders[-1]:
                     with suppress(OSError):  # read-only, or another process removed it
                         os.utime(folder)
                 return path
             line = f"{path}: {wrong}; write it anew with pdn export"
-            if self.strict:
+            exported = not (self.is_cache and folder == self.folders[-1])
+            if exported and self.strict:
                 raise InputError(line)
-            _log.warning("%s (built anew in the cache)", line)
+            _log.warning("%s", line if exported else f"{path}: {wrong}; built anew")
         return None
 
-    def add(self, name: str, build: Callable[[Path], None]) -> Path:
-        """Have a model built into a folder of its own and return that folder.
+    def add(self, name: str, write: Callable[[Path], None]) -> Path:
+        """Have a model written into a folder of its own and return that folder.
 
         Raises:
             InputError: The folder cannot be written.
@@ -136,8 +153,10 @@ class Store:
         path = self.folders[-1] / name
         with atomic(path) as part:
             part.mkdir()
-            build(part)
-            (part / _MANIFEST).write_text(self.manifest.model_dump_json(indent=2) + "\n")
+            write(part)
+            hashes = {file.name: _sha256(file) for file in sorted(part.iterdir())}
+            record = Record(manifest=self.manifest, sha256=hashes)
+            (part / _MANIFEST).write_text(record.model_dump_json(indent=2) + "\n")
         self._prune()
         return path
 
@@ -148,7 +167,7 @@ class Store:
     def _prune(self) -> None:
         """Remove from the cache what other weights and versions left, but for the latest used."""
         own = self.folders[-1]
-        if own != cache_folder(self.manifest):
+        if not self.is_cache:
             return  # an export is its user's
         others = []
         for folder in own.parent.glob(f"{self.manifest.backend}-*"):
@@ -163,10 +182,18 @@ class Store:
 
     def _wrong(self, path: Path) -> str:
         try:
-            found = Manifest.model_validate_json((path / _MANIFEST).read_bytes())
+            found = Record.model_validate_json((path / _MANIFEST).read_bytes())
+            if difference := self.manifest.difference(found.manifest):
+                return difference
+            damaged = [name for name, sha in found.sha256.items() if _sha256(path / name) != sha]
         except (OSError, ValidationError) as error:
-            return f"no readable {_MANIFEST} ({type(error).__name__})"
-        return self.manifest.difference(found)
+            return f"cannot be read ({type(error).__name__})"
+        return f"{damaged[0]} is damaged" if damaged else ""
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _version(module: str) -> str:

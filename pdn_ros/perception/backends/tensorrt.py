@@ -1,6 +1,7 @@
 """TensorRT on a GPU. Built to its documented interface; no figure of ours has been taken on it."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,17 @@ import tensorrt
 import torch
 from torch import Tensor
 
-from pdn_ros.errors import InputError
-from pdn_ros.perception.backends.compiled import Arrays, CompiledParts, Part, Runner
-from pdn_ros.perception.backends.onnx import write_onnx
+from pdn_ros.network import PatchDriveNet
+from pdn_ros.perception.backends.compiled import (
+    Arrays,
+    BackendError,
+    CompiledParts,
+    Runner,
+    Writer,
+)
+from pdn_ros.perception.backends.onnx_export import onnx_model
+from pdn_ros.perception.backends.stages import Stage, Tensors
+from pdn_ros.perception.backends.store import Store
 
 MOST_PATCHES = 512
 """K that an engine is built for at most."""
@@ -19,41 +28,46 @@ USUAL_PATCHES = 34
 
 
 class TensorRtParts(CompiledParts):
-    """The network's parts as TensorRT engines (`model.engine`), half precision where it pays."""
+    """The network's stages as TensorRT engines (`model.engine`), half precision where it pays."""
 
-    tolerance = 0.02
+    def __init__(self, net: PatchDriveNet, store: Store) -> None:
+        super().__init__(net, store, "float16")
 
-    def _build(self, part: Part, examples: tuple[Tensor, ...], folder: Path) -> None:
-        device = next(part.parameters()).device
-        source = folder / "model.onnx"
-        write_onnx(part, tuple(t.to(device) for t in examples), source)
+    def _build(self, stage: Stage, examples: Tensors) -> Writer:
+        program = onnx_model(stage, examples)
         logger = tensorrt.Logger(tensorrt.Logger.ERROR)
         builder = tensorrt.Builder(logger)
         network = builder.create_network(0)
         parser = tensorrt.OnnxParser(network, logger)
-        if not parser.parse_from_file(str(source)):
-            raise InputError(f"backend tensorrt: cannot take the network ({parser.get_error(0)})")
+        with TemporaryDirectory() as folder:
+            source = Path(folder, "model.onnx")
+            program.save(source)
+            if not parser.parse_from_file(str(source)):
+                raise BackendError(f"TensorRT cannot take the network ({parser.get_error(0)})")
         config = builder.create_builder_config()
         if hasattr(tensorrt.BuilderFlag, "FP16"):  # versions without it follow the ONNX types
             config.set_flag(tensorrt.BuilderFlag.FP16)
-        if part.free:
+        if stage.free:
             profile = builder.create_optimization_profile()
-            for i in part.free:
+            for i in stage.free:
                 rest = tuple(examples[i].shape[1:])
                 counts = (1, USUAL_PATCHES, MOST_PATCHES)
-                profile.set_shape(part.inputs[i], *((count, *rest) for count in counts))
+                profile.set_shape(stage.inputs[i], *((count, *rest) for count in counts))
             config.add_optimization_profile(profile)
         engine = builder.build_serialized_network(network, config)
         if engine is None:
-            raise InputError("backend tensorrt: the engine cannot be built; use backend: torch")
-        (folder / "model.engine").write_bytes(engine)
-        source.unlink()
+            raise BackendError("TensorRT cannot build the engine")
+
+        def write(folder: Path) -> None:
+            (folder / "model.engine").write_bytes(engine)
+
+        return write
 
     def _open(self, folder: Path) -> Runner:
         runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.ERROR))
         engine = runtime.deserialize_cuda_engine((folder / "model.engine").read_bytes())
         if engine is None:
-            raise InputError(f"{folder}: made for another GPU or TensorRT; write it anew")
+            raise BackendError(f"{folder}: made for another GPU or TensorRT; write it anew")
         context = engine.create_execution_context()
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]

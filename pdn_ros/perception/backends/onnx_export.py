@@ -1,38 +1,37 @@
-"""Parts as ONNX files, for the backends that read them."""
+"""Stages as ONNX files, for the backends that read them."""
 
 import logging
 import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from pdn_ros.errors import InputError
-from pdn_ros.perception.backends.compiled import Part
+from pdn_ros.perception.backends.stages import Stage, Tensors, on
 
 
-def write_onnx(part: Part, examples: tuple[Tensor, ...], path: Path) -> None:
-    """Write a part as ONNX, K free.
+def onnx_model(stage: Stage, examples: Tensors) -> Any:
+    """Return a stage as an ONNX program, K free; its `save(path)` writes it.
 
     Raises:
         InputError: onnx or onnxscript is not installed.
     """
     patches = torch.export.Dim("patches", min=1, max=2**15)
-    axes = tuple({part.free[i]: patches} if i in part.free else None for i in range(len(examples)))
+    axes = [{stage.free[i]: patches} if i in stage.free else None for i in range(len(examples))]
+    device = next(stage.parameters()).device
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level
     exporter.setLevel(logging.ERROR)  # it names every library whose operators it cannot look up
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program: Any = torch.onnx.export(
-                part,
-                examples,
+            return torch.onnx.export(
+                stage,
+                on(device, examples),
                 dynamo=True,
-                dynamic_shapes=axes,
-                input_names=list(part.inputs),
-                output_names=list(part.outputs),
+                dynamic_shapes=(tuple(axes),),
+                input_names=list(stage.inputs),
+                output_names=list(stage.outputs),
                 verbose=False,
             )
     except ModuleNotFoundError as error:
@@ -41,4 +40,3 @@ def write_onnx(part: Part, examples: tuple[Tensor, ...], path: Path) -> None:
         ) from error
     finally:
         exporter.setLevel(level)
-    program.save(path)

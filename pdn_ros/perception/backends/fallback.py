@@ -1,0 +1,88 @@
+"""The fastest way to run the network that works: tried in order, also while images come."""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from torch import Tensor
+
+from pdn_ros.errors import InputError
+from pdn_ros.network import Parts
+from pdn_ros.network.refinement import Refined
+from pdn_ros.network.segmentation import Segmentation
+from pdn_ros.perception.backends.compiled import BackendError, UnsupportedError
+
+T = TypeVar("T")
+Choice = tuple[str, str]
+"""A backend and a precision."""
+_log = logging.getLogger(__name__)
+
+
+class FallbackParts:
+    """The network's parts on the first choice that works; the next one takes over where it fails.
+
+    Attributes:
+        backend: What runs the network now.
+        precision: What it computes in.
+        fallback: Why the choices before cannot be used, empty where there are none.
+
+    Raises:
+        InputError: None of the choices can be started.
+    """
+
+    def __init__(self, choices: Sequence[Choice], start: Callable[[str, str], Parts]) -> None:
+        self.fallback = ""
+        self._left, self._start = list(choices), start
+        self._warned = ""
+        self._next()
+
+    def run_context(
+        self, images: Tensor, rows: int, cols: int, cell: int
+    ) -> tuple[Segmentation, Tensor]:
+        """See the whole image at the context scale."""
+        return self._call(lambda parts: parts.run_context(images, rows, cols, cell))
+
+    def run_refinement(
+        self, crops: Tensor, context: Segmentation, centres: Tensor, scale: float
+    ) -> Refined:
+        """Refine selected patches."""
+        return self._call(lambda parts: parts.run_refinement(crops, context, centres, scale))
+
+    def run_dense(self, images: Tensor) -> Tensor:
+        """Run the dense network."""
+        return self._call(lambda parts: parts.run_dense(images))
+
+    def _call(self, run: Callable[[Parts], T]) -> T:
+        while True:
+            try:
+                done = run(self._parts)
+            except BackendError as error:
+                self._pass_over(error)
+                self._next()
+            else:
+                if self._warned != self.fallback:
+                    self._warned = self.fallback
+                    _log.warning(
+                        "%s; %s in %s runs the network", self.fallback, self.backend, self.precision
+                    )
+                return done
+
+    def _next(self) -> None:
+        while True:
+            self.backend, self.precision = self._left[0]
+            try:
+                self._parts = self._start(self.backend, self.precision)
+            except (ImportError, OSError, InputError) as error:
+                self._pass_over(error)
+            else:
+                return
+
+    def _pass_over(self, error: Exception) -> None:
+        """Go on to the next choice; InputError where this one is the last."""
+        reason = f"backend {self.backend}, precision {self.precision}: {error}"
+        if len(self._left) == 1:
+            raise InputError(reason) from error
+        self._left.pop(0)
+        # What the processor lacks is no news to `auto`.
+        if not isinstance(error, UnsupportedError):
+            self.fallback = "; ".join(filter(None, (self.fallback, reason)))
