@@ -14,7 +14,7 @@ from evidence import DOCS, read, replace_block, say, table, write
 from grid_geometry import cloud, cost
 
 from pdn_ros.bags.kitti import convert_kitti
-from pdn_ros.perception import Frame, Pipeline
+from pdn_ros.perception import Pipeline
 from pdn_ros.replay.results import KINDS
 from pdn_ros.replay.run import run
 from pdn_ros.replay.settings import Settings
@@ -69,7 +69,7 @@ def kitti(drive: Path, folder: Path) -> dict[str, Any]:
     return {
         "boxes": metrics["boxes"],
         "returns_in_free_share": metrics["returns_in_free_share"],
-        "cost": cost(bag, lambda image: pipeline.process(Frame(image)).mask),
+        "cost": cost(bag, lambda image: pipeline.segment(image).mask),
     }
 
 

@@ -5,7 +5,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,11 +17,13 @@ from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import load_classes
 from pdn_ros.geometry import roles as role
 from pdn_ros.geometry.costmap import aligned_cloud, shrink_depth
+from pdn_ros.geometry.grid import GridConfig
+from pdn_ros.geometry.lidar import LidarView
 from pdn_ros.geometry.occupancy import OccupancyGrid
 from pdn_ros.messages.images import read_depth
-from pdn_ros.replay.drive import BASE, Drive, Moment
-from pdn_ros.replay.node_parameters import NodeParameters
-from pdn_ros.replay.scans import scan_view
+from pdn_ros.perception.config import PerceptionConfig
+from pdn_ros.replay.drive import BASE, Drive, RecordedImage
+from pdn_ros.replay.scans import images_with_views
 from pdn_ros.replay.settings import Settings
 
 Floats = NDArray[np.floating[Any]]
@@ -30,6 +31,7 @@ WIDTH: Final = 400  # `costmap.width`
 NEAR_M: Final = 20.0
 FAR_M: Final = 40.0
 EVERY: Final = 5
+PATCH_SIZE: Final = 128
 REPEATS: Final = 40
 STREET: Final = load_classes("street")
 
@@ -54,13 +56,15 @@ def cloud(bag_path: Path) -> tuple[Floats, Floats, Floats]:
             header.stamp_ns: depth
             for header, depth in (read_depth(m.data) for m in bag.messages([DEPTH_TOPIC]))
         }
-        for moment in drive.moments():
-            if moment.index % EVERY or moment.mask is None:
+        for recorded, view in images_with_views(drive, PerceptionConfig(), PATCH_SIZE):
+            if recorded.index % EVERY or recorded.mask is None:
                 continue
-            roles, camera, t_base_camera, depth = seen(drive, moment, moment.mask, WIDTH)
+            roles, camera, t_base_camera, depth = seen(drive, recorded, view, recorded.mask, WIDTH)
             z = aligned_cloud(roles, camera, t_base_camera, depth)[..., 2]
             size = (camera.width, camera.height)
-            true = cv2.resize(depths[moment.stamp_ns], size, interpolation=cv2.INTER_NEAREST)
+            true = cv2.resize(
+                depths[recorded.header.stamp_ns], size, interpolation=cv2.INTER_NEAREST
+            )
             away = np.linalg.norm(camera.rays(), axis=2) * true
             given = np.isfinite(z) & (true > 0)
             plain = given & (roles == role.GROUND) & (away < NEAR_M)
@@ -71,10 +75,15 @@ def cloud(bag_path: Path) -> tuple[Floats, Floats, Floats]:
     return np.concatenate(ground), np.concatenate(obstacles), np.array(shares)
 
 
-def seen(drive: Drive, moment: Moment, mask: NDArray[np.uint8], width: int) -> tuple[Any, ...]:
+def seen(
+    drive: Drive,
+    recorded: RecordedImage,
+    view: LidarView | None,
+    mask: NDArray[np.uint8],
+    width: int,
+) -> tuple[Any, ...]:
     """Role codes, camera, `T_base_camera` and LiDAR depth of an image scaled to a width."""
-    camera = drive.camera_of(moment)
-    view = scan_view(drive, moment, NodeParameters.shipped(), 128)
+    camera = drive.camera_of(recorded)
     if camera is None or view is None:
         raise RuntimeError("no camera or no scan to measure on")
     camera = camera.resized(width, round(camera.height * width / camera.width))
@@ -84,7 +93,9 @@ def seen(drive: Drive, moment: Moment, mask: NDArray[np.uint8], width: int) -> t
     depth = view.depth
     if depth.shape != roles.shape:
         depth = shrink_depth(depth, *size)
-    t_base_camera = drive.transforms.lookup(BASE, moment.frame, moment.stamp_ns)
+    t_base_camera = drive.transforms.lookup(
+        BASE, recorded.header.frame_id, recorded.header.stamp_ns
+    )
     return roles, camera, t_base_camera, depth
 
 
@@ -92,19 +103,20 @@ def cost(bag_path: Path, segment: Callable[[NDArray[np.uint8]], NDArray[np.uint8
     """Median milliseconds on one core of a grid of 500 x 300 cells and of a cloud."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
-    grid = OccupancyGrid(replace(NodeParameters.shipped().grid, size_m=(50.0, 30.0)))
+    grid = OccupancyGrid(GridConfig(size_m=(50.0, 30.0)))
     times: dict[str, list[float]] = {"camera": [], "fused": [], "snapshot": [], "cloud": []}
     with opened(bag_path) as (_, drive):
-        moment = next(m for m in drive.moments(5) if m.scan is not None and m.image is not None)
-        if moment.image is None:
+        views = images_with_views(drive, PerceptionConfig(), PATCH_SIZE, 5)
+        recorded, view = next((m, v) for m, v in views if v is not None and m.image is not None)
+        if recorded.image is None:
             raise RuntimeError("no image to measure on")
-        mask = segment(moment.image)
-        at_full = seen(drive, moment, mask, mask.shape[1])
-        at_costmap = seen(drive, moment, mask, WIDTH)
-        t_grid_base = drive.transforms.lookup("odom", BASE, moment.stamp_ns)
+        mask = segment(recorded.image)
+        at_full = seen(drive, recorded, view, mask, mask.shape[1])
+        at_costmap = seen(drive, recorded, view, mask, WIDTH)
+        t_grid_base = drive.transforms.lookup("odom", BASE, recorded.header.stamp_ns)
     for i in range(REPEATS):
         roles, camera, pose, depth = at_full
-        stamp = moment.stamp_ns + i * 100_000_000
+        stamp = recorded.header.stamp_ns + i * 100_000_000
         for name, ranges in (("camera", None), ("fused", depth)):
             with clock(times[name]):
                 grid.update(roles, camera, pose, t_grid_base, stamp, depth=ranges)

@@ -50,13 +50,13 @@ def benchmark(bag_path: Path, repeats: int = 40) -> dict[str, Any]:
     cv2.setNumThreads(1)
     with Bag(bag_path) as bag:
         drive = Drive.open(bag, Settings(bag=bag_path, out=bag_path.parent))
-        moment = next(m for m in drive.moments(5) if m.scan is not None)
-        scan, camera = moment.scan, drive.camera
+        image = next(m for m in drive.images(5) if m.scan is not None)
+        scan, camera = image.scan, drive.camera
         if scan is None or camera is None:
             raise RuntimeError("no scan to measure on")
         lookup = drive.transforms.lookup
-        t_camera_lidar = lookup(moment.frame, scan.frame, moment.stamp_ns)
-        t_base_lidar = lookup(BASE, scan.frame, moment.stamp_ns)
+        t_camera_lidar = lookup(image.header.frame_id, scan.header.frame_id, image.header.stamp_ns)
+        t_base_lidar = lookup(BASE, scan.header.frame_id, image.header.stamp_ns)
     ours, theirs = Clock(), Clock()
     for i in range(repeats):
         with ours:

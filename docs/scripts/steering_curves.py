@@ -14,7 +14,7 @@ from pdn_ros.perception import PipelineConfig
 
 SHARES: Final = (0.05, 0.10, 0.15, 0.20, 0.25, 0.30, 0.40, 0.50)
 WEIGHTS: Final = (0.3, 0.5, 0.7)
-SHIPPED: Final = PipelineConfig().lidar_weight
+SHIPPED: Final = PipelineConfig().lidar.weight
 RANDOM_ORDERS: Final = 20
 
 Score = Callable[[Sample, Floats], Floats]

@@ -18,11 +18,11 @@ from pdn_ros.messages.boxes import Box
 from pdn_ros.metrics import Confusion
 from pdn_ros.metrics.patches import patch_ids
 from pdn_ros.network.selector import select
-from pdn_ros.perception import Frame, Pipeline
+from pdn_ros.perception import Pipeline
+from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.replay.boxes import SMALL_PX
 from pdn_ros.replay.drive import BASE, Drive
-from pdn_ros.replay.node_parameters import NodeParameters
-from pdn_ros.replay.scans import scan_view
+from pdn_ros.replay.scans import images_with_views
 from pdn_ros.replay.settings import Settings
 from pdn_ros.simulation import SCENES, DriveConfig, render_drive
 
@@ -91,8 +91,9 @@ def simulated(pipeline: Pipeline, masks: Masks) -> list[Sample]:
             for (share, with_prior), confusion in masks.items():
                 update = {"mode": "patch", "budget": budget(share, prior.size)}
                 pipeline.reconfigure(pipeline.config.model_copy(update=update))
-                asked = Frame(frame.image, prior=prior if with_prior else None)
-                confusion.update(pipeline.process(asked, confidence=False).mask, frame.mask)
+                used = prior if with_prior else None
+                found = pipeline.segment(frame.image, used, confidence=False)
+                confusion.update(found.mask, frame.mask)
             samples.append(
                 Sample(
                     driver_weights(pipeline, frame.image),
@@ -108,7 +109,7 @@ def simulated(pipeline: Pipeline, masks: Masks) -> list[Sample]:
 def driver_weights(pipeline: Pipeline, image: NDArray[np.uint8]) -> Floats:
     """Run the context alone; an image is seen at the size that patch mode sees it at."""
     pipeline.reconfigure(pipeline.config.model_copy(update={"mode": "patch", "budget": 1}))
-    return pipeline.process(Frame(image), confidence=False).weights
+    return pipeline.segment(image, confidence=False).weights
 
 
 def in_the_dark(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -143,17 +144,17 @@ def rare_pixels(mask: NDArray[np.uint8], side: int) -> Floats:
 def recorded(pipeline: Pipeline, bag_path: Path) -> list[Sample]:
     """Take the labelled boxes under 40 px of a recording as objects: their area by patch."""
     samples = []
-    parameters = NodeParameters.shipped()
     with Bag(bag_path) as bag:
         drive = Drive.open(bag, Settings(bag=bag_path, out=bag_path.parent))
-        for moment in drive.moments():
-            view = scan_view(drive, moment, parameters, pipeline.patch_size)
-            camera = drive.camera_of(moment)
-            if view is None or camera is None or moment.image is None:
+        for recorded, view in images_with_views(drive, PerceptionConfig(), pipeline.patch_size):
+            camera = drive.camera_of(recorded)
+            if view is None or camera is None or recorded.image is None:
                 continue
-            weights = driver_weights(pipeline, moment.image)
-            t_camera_base = drive.transforms.lookup(moment.frame, BASE, moment.stamp_ns)
-            areas = small_areas(moment.boxes or [], camera, t_camera_base, weights.shape,
+            weights = driver_weights(pipeline, recorded.image)
+            t_camera_base = drive.transforms.lookup(
+                recorded.header.frame_id, BASE, recorded.header.stamp_ns
+            )
+            areas = small_areas(recorded.boxes or [], camera, t_camera_base, weights.shape,
                                 pipeline.patch_size)  # fmt: skip
             samples.append(Sample(weights, view.weights, areas))
     return samples

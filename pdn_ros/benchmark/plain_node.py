@@ -27,7 +27,8 @@ from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.occupancy import OccupancyGrid
 from pdn_ros.messages.transforms import from_quaternion
 from pdn_ros.msg import Patch, PatchArray
-from pdn_ros.perception import Frame, Pipeline, PipelineConfig, Result
+from pdn_ros.network import Prediction
+from pdn_ros.perception import Pipeline, PipelineConfig
 
 
 class PlainNode(Node):  # type: ignore[misc]  # rclpy is untyped here
@@ -79,7 +80,7 @@ class PlainNode(Node):  # type: ignore[misc]  # rclpy is untyped here
         image = np.frombuffer(message.data, dtype=np.uint8)
         image = image.reshape(message.height, message.step)[:, : 3 * message.width]
         image = image.reshape(message.height, message.width, 3)
-        result = self.pipeline.process(Frame(image))
+        result = self.pipeline.segment(image)
         self.mask.publish(to_image(result.mask, message.header))
         self.confidence.publish(to_image(result.confidence, message.header))
         self.patches.publish(to_patches(result, message.header))
@@ -90,7 +91,7 @@ class PlainNode(Node):  # type: ignore[misc]  # rclpy is untyped here
         self.processing.publish(Float32(data=result.times.total))
         self.overhead.publish(Float32(data=spent_ms - result.times.total))
 
-    def to_grid(self, result: Result, header: Any) -> Any:
+    def to_grid(self, result: Prediction, header: Any) -> Any:
         """Return the OccupancyGrid after this image; None before camera and TF are known."""
         pose = self.poses.get(("base_link", header.frame_id))
         odometry = self.poses.get(("odom", "base_link"))
@@ -129,7 +130,7 @@ def to_image(pixels: NDArray[np.uint8] | None, header: Any) -> Any:
     return message
 
 
-def to_patches(result: Result, header: Any) -> Any:
+def to_patches(result: Prediction, header: Any) -> Any:
     """Return the PatchArray, one Patch after the other."""
     height, width = result.mask.shape
     rows, cols = result.weights.shape

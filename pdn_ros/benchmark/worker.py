@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pdn_ros.benchmark.system import Energy, forget_most_memory, most_memory_mb
 from pdn_ros.benchmark.timing import EAGER, SEGFORMER, Case, Lap, Memory
 from pdn_ros.network import NetworkConfig, PatchDriveNet, patch_grid
-from pdn_ros.perception import Frame, Pipeline, PipelineConfig
+from pdn_ros.perception import Pipeline, PipelineConfig
 from pdn_ros.replay.results import NAN
 
 WARM_UP: Final = 2
@@ -170,7 +170,7 @@ class Backend:
         if config != self._pipeline.config:
             self._pipeline.reconfigure(config)
         start = time.perf_counter()
-        result = self._pipeline.process(Frame(image), confidence=False)
+        result = self._pipeline.segment(image, confidence=False)
         spent = 1e3 * (time.perf_counter() - start)
         return Lap(spent, asdict(result.times), len(result.selected))
 

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import typer
 import yaml
 
+from pdn_ros.config import flatten
 from pdn_ros.errors import InputError
+from pdn_ros.perception import config
+from pdn_ros.perception.config import PipelineConfig
 
 
 def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
@@ -72,23 +75,17 @@ def image_size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def describe(name: str) -> str:
+    """Return what a field of the pipeline's configuration means: the option's help."""
+    return flatten(PipelineConfig())[name].description
+
+
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the results.")]
-Mode = Annotated[
-    Literal["patch", "context", "dense"], typer.Option(help="How much of the image is refined.")
-]
-Budget = Annotated[
-    int, typer.Option(min=0, help="Patches refined in an image (K); 0 is a quarter of them.")
-]
-Backend = Annotated[
-    str, typer.Option(help="Inference backend; auto takes the fastest that is installed.")
-]
-Precision = Annotated[
-    Literal["auto", "float32", "bfloat16", "int8"],
-    typer.Option(help="What the backend computes in; auto: the fastest that is accurate here."),
-]
-Weights = Annotated[
-    str, typer.Option(metavar="FILE", help="Weights (.safetensors); default: those that ship.")
-]
+Mode = Annotated[config.Mode, typer.Option(help=describe("mode"))]
+Budget = Annotated[int, typer.Option(min=0, help=describe("budget"))]
+Backend = Annotated[config.Backend, typer.Option(help=describe("backend"))]
+Precision = Annotated[config.Precision, typer.Option(help=describe("precision"))]
+Weights = Annotated[str, typer.Option(metavar="FILE", help=describe("weights"))]
 
 
 Progress = Callable[[int, int], None]

@@ -1,13 +1,24 @@
 """`pdn segment`: images in, masks and pictures out."""
 
+import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
+from pdn_ros import visualization
 from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Precision, Weights, progress
 from pdn_ros.errors import InputError
+from pdn_ros.files import atomic, read_image, require_writable
+from pdn_ros.messages.compressed import encode_jpeg
+
+if TYPE_CHECKING:
+    from pdn_ros.network import Prediction
+    from pdn_ros.perception import Pipeline
 
 
 def segment(
@@ -31,30 +42,84 @@ def segment(
         raise InputError(f"{repeated} images share a name with another one: rename them")
     if missing := [path for path in images if not path.is_file()]:
         raise InputError(f"{missing[0]}: no such file ({len(missing)} of {len(images)} missing)")
-
-    from pdn_ros.replay.settings import require_writable
-
     require_writable(out)
 
-    from pdn_ros.perception import Frame, Pipeline, PipelineConfig
-    from pdn_ros.replay.image_files import read_image, write_result
+    from pdn_ros.perception import Pipeline, PipelineConfig
 
-    settings = PipelineConfig(
-        weights=weights, backend=backend, precision=precision, mode=mode, budget=budget
+    pipeline = Pipeline(
+        PipelineConfig(
+            weights=weights, backend=backend, precision=precision, mode=mode, budget=budget
+        )
     )
-    pipeline = Pipeline(settings)
     failures = 0
     with progress("segment") as report:
         for number, path in enumerate(images):
             try:
                 image = read_image(path)
-                result = pipeline.process(Frame(image=image))
-            except InputError as error:
+                write_result(path, image, pipeline.segment(image), pipeline, out)
+            except (InputError, OSError, MemoryError) as error:
                 failures += 1
-                print(f"pdn: error: {error}", file=sys.stderr)
-            else:
-                write_result(path, image, result, pipeline, out)
+                line = str(error) or type(error).__name__
+                named = line if str(path) in line else f"{path}: {line}"
+                print(f"pdn: error: {named}", file=sys.stderr)
             report(number + 1, len(images))
     print(f"{len(images) - failures} of {len(images)} images segmented: {out}")
     if failures:
         raise typer.Exit(1)
+
+
+def write_result(
+    path: Path,
+    image: NDArray[np.uint8],
+    prediction: "Prediction",
+    pipeline: "Pipeline",
+    out: Path,
+) -> None:
+    """Write the mask, pictures and figures of the image file `path` into `out`.
+
+    Raises:
+        InputError: `out` cannot be written.
+    """
+    classes, name = pipeline.classes, path.stem
+    visualization.save_mask(out / f"{name}.mask.png", prediction.mask, classes)
+    pictures = {
+        "overlay": visualization.overlay(image, prediction.mask, classes),
+        "saliency": visualization.saliency(
+            image, prediction.weights, prediction.selected, prediction.patch_size
+        ),
+    }
+    for kind, picture in pictures.items():
+        with atomic(out / f"{name}.{kind}.jpg") as part:
+            part.write_bytes(encode_jpeg(picture))
+    with atomic(out / f"{name}.json") as part:
+        text = json.dumps(_figures(path, prediction, pipeline), indent=2)
+        part.write_text(text, encoding="utf-8")
+
+
+def _figures(path: Path, prediction: "Prediction", pipeline: "Pipeline") -> dict[str, object]:
+    rows, columns = prediction.weights.shape
+    chosen = set(prediction.selected.tolist())
+    names, mask = pipeline.classes.names, prediction.mask
+    shares = np.bincount(mask.ravel(), minlength=256) / mask.size
+    return {
+        "image": path.name,
+        "height": mask.shape[0],
+        "width": mask.shape[1],
+        "mode": prediction.mode,
+        "backend": pipeline.backend,
+        "precision": pipeline.precision,
+        "patch_size": prediction.patch_size,
+        "rows": rows,
+        "columns": columns,
+        "patches": [
+            {
+                "row": i // columns,
+                "column": i % columns,
+                "weight": round(float(prediction.weights.flat[i]), 4),
+                "selected": i in chosen,
+            }
+            for i in range(rows * columns)
+        ],
+        "class_share": {n: round(float(s), 5) for n, s in zip(names, shares, strict=False)},
+        "times_ms": {k: round(v, 3) for k, v in asdict(prediction.times).items()},
+    }

@@ -3,13 +3,14 @@
 Rows run along y, columns along x, from the window's origin (nav_msgs/OccupancyGrid's order).
 """
 
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import model_validator
 
+from pdn_ros.config import Config, fixed, live
 from pdn_ros.messages.occupancy import Grid
 
 Cell = TypeVar("Cell", bound=np.generic)
@@ -20,7 +21,7 @@ _LARGEST_GRID: Final = 16_000_000  # cells: more than that is a mistake in the u
 _FREE, _OCCUPIED = -1.4, 1.7  # log-odds of one observation
 _LOWEST, _HIGHEST = -3.0, 4.0  # so that four looks free what is no longer there
 _BESIDE: Final = np.ones((3, 3), dtype=np.uint8)
-_GAP: Final = 0.8  # metres between obstacles in which free ground is not believed
+_GAP: Final = 0.8  # meters between obstacles in which free ground is not believed
 NOTHING, FREE, HIDDEN, STANDING, MOVING = range(5)  # what a look may say of a cell
 _GAIN: Final = np.zeros(256, dtype=np.float32)  # by code, as OpenCV looks it up
 _GAIN[[FREE, STANDING, MOVING]] = _FREE, _OCCUPIED, _OCCUPIED
@@ -29,37 +30,35 @@ _KEPT: Final = np.zeros(256, dtype=np.float32)
 _KEPT[[NOTHING, FREE]] = _LOWEST
 
 
-@dataclass(frozen=True, slots=True)
-class GridConfig:
+class GridConfig(Config):
     """What the grid covers and when a cell counts.
 
-    Attributes:
-        size_m: Length along x and y. A square lets the view fit in whatever the heading.
-        resolution: Side of a cell, metres.
-        max_range: Nothing is believed farther from the camera, metres.
-        decay_s: After so long without being seen every cell is unknown again.
-        dynamic_decay_s: The same where something that can move was seen.
-        free_threshold: Occupancy in percent up to which a cell is free.
-        occupied_threshold: Occupancy in percent from which a cell is occupied.
-        min_confidence: Pixels of less confidence (0..255) say nothing.
-        max_height: What stands higher above the ground doesn't stand in the way, metres.
+    A square window lets the view fit in whatever the heading.
+
+    Raises:
+        ValueError: A side is not positive, or there are too many cells.
     """
 
-    size_m: tuple[float, float] = (50.0, 50.0)
-    resolution: float = 0.1
-    max_range: float = 40.0
-    decay_s: float = 5.0
-    dynamic_decay_s: float = 1.0
-    free_threshold: int = 25
-    occupied_threshold: int = 65
-    min_confidence: int = 96
-    max_height: float = 2.2
+    size_m: tuple[float, float] = fixed((50.0, 50.0), "Extent in x and y, meters.")
+    resolution: float = fixed(0.1, "Side of a cell, meters.", ge=0.02, le=2.0)
+    max_range: float = live(40.0, "Evidence ends at this range, meters.", ge=1.0, le=200.0)
+    max_height: float = live(
+        2.2, "What stands higher above the ground is not in the way, meters.", ge=0.1, le=100.0
+    )
+    decay_s: float = live(
+        5.0, "After so long unseen every cell is unknown again, seconds.", ge=0.1, le=3600.0
+    )
+    dynamic_decay_s: float = live(
+        1.0, "The same where something that can move was seen, seconds.", ge=0.1, le=3600.0
+    )
+    min_confidence: int = live(96, "Pixels of less confidence say nothing.", ge=0, le=255)
+    free_threshold: int = live(25, "Cells up to this probability, %, are free.", ge=0, le=49)
+    occupied_threshold: int = live(65, "Cells from this one, %, are occupied.", ge=51, le=100)
 
-    def __post_init__(self) -> None:
-        lengths = (*self.size_m, self.resolution, self.max_range)
-        times = (self.decay_s, self.dynamic_decay_s)
-        if len(self.size_m) != 2 or not all(0 < x < np.inf for x in (*lengths, *times)):
-            raise ValueError("grid: sizes, resolution, range and decay must be positive numbers")
+    @model_validator(mode="after")
+    def _fits(self) -> "GridConfig":
+        if not all(0 < side < np.inf for side in self.size_m):
+            raise ValueError("grid: both sides must be positive numbers")
         columns, rows = self.cells
         if not (min(columns, rows) >= 1 and max(columns, rows) <= _LARGEST_SIDE):
             raise ValueError(
@@ -70,11 +69,7 @@ class GridConfig:
             raise ValueError(
                 f"grid: {columns} x {rows} cells are too many; raise resolution or lower size_m"
             )
-        if not 0 <= self.free_threshold < 50 < self.occupied_threshold <= 100:
-            raise ValueError(
-                f"grid: free_threshold {self.free_threshold} must lie in 0..49 and "
-                f"occupied_threshold {self.occupied_threshold} in 51..100"
-            )
+        return self
 
     @property
     def cells(self) -> tuple[int, int]:

@@ -79,6 +79,12 @@ def decode_compressed(
     )
 
 
+def encode_jpeg(pixels: Pixels, quality: int = 92) -> bytes:
+    """Return (H, W, 3) uint8 BGR as a JPEG file."""
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return data.tobytes()
+
+
 def is_compressed_depth(format: str) -> bool:  # noqa: A002  # the field's name
     """Tell by that field of a CompressedImage whether it holds depth in place of colors."""
     return "compresseddepth" in format.lower()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pdn_ros.errors import InputError
 from pdn_ros.messages import rle
 from pdn_ros.messages.cdr import MAX_PIXELS, Buffer, Header, Reader, Writer
-from pdn_ros.messages.compressed import decode_compressed
+from pdn_ros.messages.compressed import decode_compressed, encode_jpeg
 from pdn_ros.messages.encodings import decode_image
 
 Pixels = NDArray[np.uint8]
@@ -161,3 +161,9 @@ def write_mask(header: Header, mask: Pixels, encoding: MaskEncoding = "raw") -> 
     height, width = mask.shape
     writer = header.write(Writer()).scalars("II", height, width).string("mono8")
     return writer.scalars("BI", 0, width).array(np.frombuffer(rle.encode(mask), np.uint8)).finish()
+
+
+def write_jpeg(header: Header, pixels: Pixels, quality: int = 80) -> bytes:
+    """Serialize (H, W, 3) uint8 BGR as a sensor_msgs/CompressedImage."""
+    jpeg = np.frombuffer(encode_jpeg(pixels, quality), dtype=np.uint8)
+    return header.write(Writer()).string("jpeg").array(jpeg).finish()

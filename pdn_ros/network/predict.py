@@ -53,6 +53,7 @@ class Options:
         prior_weight: Share of the prior in the score.
         dense_scale: Scale of the image that the dense network sees (1 = every pixel).
         confidence: Whether the confidence is computed.
+        budget_reason: Why the budget is what it is.
     """
 
     mode: Mode = "patch"
@@ -61,6 +62,7 @@ class Options:
     prior_weight: float = 0.5
     dense_scale: float = 1.0
     confidence: bool = True
+    budget_reason: str = "asked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,10 @@ class Prediction:
         scores: (rows, cols) float32, weights blended with the prior.
         selected: (K,) int32 row-major ids of the refined patches, best first.
         times: Where the time went.
+        mode: What ran.
+        budget: K that was allowed.
+        budget_reason: Why it was that many.
+        prior_used: Whether a prior took part in the selection.
     """
 
     mask: NDArray[np.uint8]
@@ -96,6 +102,15 @@ class Prediction:
     scores: NDArray[np.float32]
     selected: NDArray[np.int32]
     times: Times
+    mode: Mode = "patch"
+    budget: int = 0
+    budget_reason: str = ""
+    prior_used: bool = False
+
+    @property
+    def patch_size(self) -> int:
+        """Side of a patch, pixels."""
+        return self.grid.size
 
 
 class _Clock:
@@ -167,6 +182,8 @@ def predict(
         options,
         clock,
         (preprocess, context_ms, select_ms, refine_ms),
+        budget,
+        prior_used=prior is not None and options.mode == "patch",
     )
 
 
@@ -200,11 +217,26 @@ def _finish(
     options: Options,
     clock: _Clock,
     laps: tuple[float, float, float, float],
+    budget: int = 0,
+    *,
+    prior_used: bool = False,
 ) -> Prediction:
     mask = decode(logits, grid.height, grid.width)
     sure = confidence(logits, grid.height, grid.width) if options.confidence else None
     times = Times(*laps, compose=clock.lap(), total=clock.total())
-    return Prediction(mask, sure, grid, weights, selection.scores, selection.patches, times)
+    return Prediction(
+        mask,
+        sure,
+        grid,
+        weights,
+        selection.scores,
+        selection.patches,
+        times,
+        mode=options.mode,
+        budget=budget,
+        budget_reason=options.budget_reason,
+        prior_used=prior_used,
+    )
 
 
 def patch_centres(grid: PatchGrid, patches: NDArray[np.int32]) -> Tensor:

@@ -1,22 +1,22 @@
-"""From a frame to a result, on whatever backend is there. Needs torch, knows no ROS."""
+"""The whole way of an image and of a scan, on whatever backend is there. Knows no ROS."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pdn_ros.perception.frame import Frame, Result
-    from pdn_ros.perception.pipeline import Pipeline, PipelineConfig
+    from pdn_ros.perception.config import PipelineConfig
+    from pdn_ros.perception.pipeline import Pipeline
 
-__all__ = ["Frame", "Pipeline", "PipelineConfig", "Result"]
+__all__ = ["Pipeline", "PipelineConfig"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only for those who segment: `images` does without."""
-    if name in ("Frame", "Result"):
-        from pdn_ros.perception import frame
+    """Import torch only for those who segment: the LiDAR's way does without."""
+    if name == "Pipeline":
+        from pdn_ros.perception.pipeline import Pipeline
 
-        return getattr(frame, name)
-    if name in ("Pipeline", "PipelineConfig"):
-        from pdn_ros.perception import pipeline
+        return Pipeline
+    if name == "PipelineConfig":
+        from pdn_ros.perception.config import PipelineConfig
 
-        return getattr(pipeline, name)
+        return PipelineConfig
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

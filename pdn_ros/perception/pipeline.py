@@ -1,53 +1,30 @@
-"""The pipeline: a `Frame` in, a `Result` out, whoever asks (node, command line, evaluation)."""
+"""The pipeline: an image in, a prediction out, whoever asks (node, command line, replay)."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
 
+import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from pdn_ros.classes import ClassSet, load_classes
 from pdn_ros.errors import InputError
 from pdn_ros.network import Options, Parts, PatchDriveNet, Prediction, patch_grid, predict
-from pdn_ros.network.predict import Mode
 from pdn_ros.network.selector import default_budget
-from pdn_ros.perception.backends import Precision, load_parts
+from pdn_ros.perception.backends import load_parts
 from pdn_ros.perception.backends.compiled import one_thread
+from pdn_ros.perception.config import PipelineConfig
 from pdn_ros.perception.deadline import Deadline, bucket
-from pdn_ros.perception.frame import Frame, Result
 from pdn_ros.resources import weights_path
 
 _log = logging.getLogger(__name__)
 
 
-class PipelineConfig(BaseModel):
-    """How to segment; the names are the node's parameters."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    weights: str = ""
-    """Path of a .safetensors file; empty: the weights that ship with the package."""
-    classes: str = ""
-    """Class set (name or YAML) that replaces the names and colours of the weights' own."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    backend: str = "auto"
-    precision: Precision = "auto"
-    mode: Mode = "patch"
-    budget: Annotated[int, Field(ge=0)] = 0
-    """K, patches to refine at most; 0: a quarter of them."""
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Refine only patches that score at least this; 0: always K."""
-    lidar_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    deadline_ms: Annotated[float, Field(ge=0)] = 0.0
-    """Time a frame may take; 0: no limit."""
-    dense_scale: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Scale of the image that dense mode sees."""
-
-
 class Pipeline:
-    """Network and backend, ready for frames of any size.
+    """Network and backend, ready for images of any size.
 
     Raises:
         InputError: Weights, classes, device, backend or precision cannot be had.
@@ -61,6 +38,12 @@ class Pipeline:
         self._memory_limit: int | None = None
         self._on_spare = False
         self._deadline = Deadline(self.config.deadline_ms)
+        self.building = ""
+        """What keeps the first image of a size waiting; empty when nothing does."""
+
+    def warm_up(self, width: int, height: int) -> None:
+        """Build what images of a size need, before the first one comes."""
+        self.segment(np.zeros((height, width, 3), np.uint8))
 
     def _load(self, device: str, backend: str, precision: str) -> PatchDriveNet:
         """Make the parts ready and return the network that they were made from."""
@@ -112,43 +95,49 @@ class Pipeline:
         self._memory_limit = None
         self.config = config
 
-    def budget(self, height: int, width: int) -> int:
-        """Return K for images of this size."""
-        return self._wanted(patch_grid(height, width, self.network).count)
-
     def _wanted(self, count: int) -> int:
         return min(count, self.config.budget or default_budget(count))
 
     @torch.inference_mode()
-    def process(self, frame: Frame, *, confidence: bool = True) -> Result:
-        """Segment one frame.
+    def segment(
+        self,
+        image: NDArray[np.uint8],
+        prior: NDArray[np.float32] | None = None,
+        *,
+        confidence: bool = True,
+        dense_scale: float = 1.0,
+    ) -> Prediction:
+        """Segment one image.
+
+        Args:
+            image: (H, W, 3) uint8 BGR; a view of a message is fine.
+            prior: (rows, cols) float32 LiDAR prior in [0, 1].
+            confidence: Whether the confidence is wanted.
+            dense_scale: Scale of the image that dense mode sees.
 
         Raises:
             InputError: The image is too small or no uint8 BGR, or the prior has another grid.
         """
         config = self.config
-        height, width = frame.image.shape[:2]
         try:
+            height, width = image.shape[:2]
             count = patch_grid(height, width, self.network).count
             budget, reason = self._budget(count)
+            options = Options(
+                mode=config.mode,
+                budget=budget,
+                threshold=config.threshold,
+                prior_weight=config.lidar.weight,
+                dense_scale=dense_scale,
+                confidence=confidence,
+                budget_reason=reason,
+            )
             with self._threads():
-                done, budget, reason = self._predict(frame, count, budget, reason, confidence)
+                done = self._predict(image, prior, count, options)
         except ValueError as error:
             raise InputError(str(error)) from error
         self._deadline.observe(done.times.total, done.times.refine, len(done.selected))
-        return Result(
-            mask=done.mask,
-            confidence=done.confidence,
-            patch_size=done.grid.size,
-            weights=done.weights,
-            scores=done.scores,
-            selected=done.selected,
-            prior_used=frame.prior is not None and config.mode == "patch",
-            mode=config.mode,
-            budget=budget,
-            budget_reason=reason,
-            times=done.times,
-        )
+        return done
 
     def _threads(self) -> AbstractContextManager[None]:
         """Keep what torch does beside a compiling backend on one thread, under a deadline.
@@ -160,7 +149,7 @@ class Pipeline:
         return one_thread() if compiled and self.config.deadline_ms else nullcontext()
 
     def _budget(self, count: int) -> tuple[int, str]:
-        """Return K for the next frame of N = `count` patches and the reason for it."""
+        """Return K for the next image of N = `count` patches and the reason for it."""
         reason = "asked for" if self.config.budget else "a quarter of the patches"
         if self.config.mode != "patch":
             return 0, reason
@@ -173,46 +162,35 @@ class Pipeline:
         return budget, reason
 
     def _predict(
-        self, frame: Frame, count: int, budget: int, reason: str, confidence: bool
-    ) -> tuple[Prediction, int, str]:
+        self,
+        image: NDArray[np.uint8],
+        prior: NDArray[np.float32] | None,
+        count: int,
+        options: Options,
+    ) -> Prediction:
         """Predict with as many patches as the memory takes, at last on the CPU."""
-        config = self.config
         while True:
-            options = Options(
-                mode=config.mode,
-                budget=budget,
-                threshold=config.threshold,
-                prior_weight=config.lidar_weight,
-                dense_scale=config.dense_scale,
-                confidence=confidence,
-            )
+            budget = options.budget or 0
             try:
-                done = predict(
-                    self._parts,
-                    self.network,
-                    frame.image,
-                    options,
-                    prior=frame.prior,
-                    device=self.device,
+                return predict(
+                    self._parts, self.network, image, options, prior=prior, device=self.device
                 )
             except torch.OutOfMemoryError as error:
                 if budget == 0 and self._on_spare:
                     raise InputError("out of memory: give smaller images") from error
-                if budget > 0:
-                    budget = self._memory_limit = bucket(budget // 2, count)
-                    reason = "out of GPU memory"
-                    _log.warning("out of GPU memory: at most %d patches from now on", budget)
-                    continue
-            else:
-                return done, budget, reason
-            # Outside the handler: the error holds the frames of what filled the memory.
+            # Outside the handler: the error holds the tensors of what filled the memory.
+            if budget > 0:
+                fewer = self._memory_limit = bucket(budget // 2, count)
+                _log.warning("out of GPU memory: at most %d patches from now on", fewer)
+                options = replace(options, budget=fewer, budget_reason="out of GPU memory")
+                continue
             _log.warning("out of GPU memory: the network runs on the CPU from now on")
             self._load("cpu", "auto", "auto")
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
             self._on_spare, self._memory_limit = True, None
-            budget = self._budget(count)[0]
             reason = "out of GPU memory: on the CPU"
+            options = replace(options, budget=self._budget(count)[0], budget_reason=reason)
 
 
 def _device(name: str) -> str:

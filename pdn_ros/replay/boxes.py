@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.messages.boxes import Box
 from pdn_ros.messages.occupancy import Grid
+from pdn_ros.messages.patches import PatchArray
 from pdn_ros.metrics import boxes_occupied, free_share
 from pdn_ros.replay.grids import planar
 from pdn_ros.replay.results import NAN, BoxFigures
@@ -20,35 +21,6 @@ MIN_RETURNS: Final = 5
 HIGHEST_RETURN_M: Final = 2.5
 """Above it, branches and signs over the road: no obstacle to what drives below."""
 _NEAREST_M: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Patches:
-    """The selection on one image.
-
-    Attributes:
-        size: Side of a patch, pixels.
-        weights: (rows, cols) the driver's weights, without the prior.
-        selected: (K,) row-major ids of the refined patches.
-    """
-
-    size: int
-    weights: NDArray[np.float32]
-    selected: NDArray[np.integer]
-
-    def chosen(self) -> NDArray[np.bool_]:
-        """Whether each patch was refined, (rows, cols)."""
-        return self._marked(self.selected)
-
-    def chosen_without_prior(self) -> NDArray[np.bool_]:
-        """Whether each patch would have been refined by the driver's weights alone."""
-        order = np.argsort(-self.weights.reshape(-1), kind="stable")
-        return self._marked(order[: len(self.selected)])
-
-    def _marked(self, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
-        marks = np.zeros(self.weights.size, dtype=bool)
-        marks[ids] = True
-        return marks.reshape(self.weights.shape)
 
 
 @dataclass(slots=True)
@@ -68,7 +40,7 @@ class BoxTally:
         t_camera_base: NDArray[np.float64],
         grid: Grid | None,
         t_grid_base: NDArray[np.float64] | None,
-        patches: Patches | None,
+        patches: PatchArray | None,
         points_base: NDArray[np.floating] | None,
     ) -> None:
         """Count the boxes of one frame; those whose middle is outside the image do not count."""
@@ -93,10 +65,11 @@ class BoxTally:
         for box in shown:
             area = _image_area(box, camera, t_camera_base)
             if picked is not None and area is not None and area[3] - area[1] < SMALL_PX:
-                self.small.append(_refined(area, picked.chosen(), picked.size))
-                self.small_without.append(
-                    _refined(area, picked.chosen_without_prior(), picked.size)
+                self.small.append(
+                    _refined(area, _marked(picked, picked.selected), picked.patch_size)
                 )
+                alone = _marked(picked, selected_by_driver(picked))
+                self.small_without.append(_refined(area, alone, picked.patch_size))
 
     def figures(self) -> BoxFigures:
         """Return the shares over all frames."""
@@ -136,6 +109,12 @@ def returns_in_free(
     return (round(free_share(grid, inside) * len(inside)), len(inside)) if len(inside) else (0, 0)
 
 
+def selected_by_driver(patches: PatchArray) -> NDArray[np.intp]:
+    """Return the ids of as many patches, selected by the driver's weights alone."""
+    order: NDArray[np.intp] = np.argsort(-patches.weights.reshape(-1), kind="stable")
+    return order[: len(patches.selected)]
+
+
 def _moved(transform: NDArray[np.float64], points: NDArray[np.floating]) -> NDArray[np.float64]:
     moved: NDArray[np.float64] = points @ transform[:3, :3].T + transform[:3, 3]
     return moved
@@ -169,6 +148,13 @@ def _overlap(start: float, end: float, count: int, size: int) -> NDArray[np.floa
     edges = np.arange(count + 1) * size
     length: NDArray[np.float64] = np.minimum(end, edges[1:]) - np.maximum(start, edges[:-1])
     return length.clip(min=0.0)
+
+
+def _marked(patches: PatchArray, ids: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Mark some of the patches, (rows, cols)."""
+    marks = np.zeros(patches.weights.size, dtype=bool)
+    marks[ids] = True
+    return marks.reshape(patches.weights.shape)
 
 
 def _mean(values: list[bool]) -> float:

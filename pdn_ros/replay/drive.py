@@ -1,7 +1,7 @@
-"""A recording as a sequence of images, each with what else is known of its moment."""
+"""A recording as what the nodes would take in, in order, and the truth about it."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -14,8 +14,8 @@ from pdn_ros.errors import InputError
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.transform_buffer import TransformBuffer
 from pdn_ros.messages.boxes import Box, read_boxes
-from pdn_ros.messages.camera_info import read_camera_info
-from pdn_ros.messages.cdr import read_header
+from pdn_ros.messages.camera_info import CameraInfo, read_camera_info
+from pdn_ros.messages.cdr import Header, read_header
 from pdn_ros.messages.images import read_image, read_mask
 from pdn_ros.messages.occupancy import Grid, read_grid
 from pdn_ros.messages.points import read_points
@@ -31,22 +31,20 @@ _MOST_NOTES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A LiDAR scan: stamp, frame and points (N, 3) float32 metres."""
+    """A LiDAR scan: its header and points (N, 3) float32 meters."""
 
-    stamp_ns: int
-    frame: str
+    header: Header
     points: NDArray[np.float32]
 
 
 @dataclass(slots=True)
-class Moment:
-    """An image of the recording.
+class RecordedImage:
+    """An image of the recording with what is known of its time.
 
     Attributes:
         index: Position among the images, from 0.
-        stamp_ns: Header stamp; the log time when the image cannot be read.
         log_ns: Log time.
-        frame: The camera's optical frame.
+        header: Of the image; the log time as its stamp when the image cannot be read.
         image: (H, W, 3) uint8 BGR; None when it cannot be decoded.
         error: Why not.
         scan: The newest scan that was logged before the image.
@@ -56,15 +54,17 @@ class Moment:
     """
 
     index: int
-    stamp_ns: int
     log_ns: int
-    frame: str = ""
+    header: Header
     image: NDArray[np.uint8] | None = None
     error: str = ""
     scan: Scan | None = None
     mask: NDArray[np.uint8] | None = None
     grid: Grid | None = None
     boxes: list[Box] | None = None
+
+
+Event = CameraInfo | Scan | RecordedImage
 
 
 @dataclass(slots=True)
@@ -98,38 +98,54 @@ class Drive:
         """Number of images that `moments` yields."""
         return min(self.image.count, limit or self.image.count)
 
-    def moments(self, limit: int = 0) -> Iterator[Moment]:
+    def images(self, limit: int = 0) -> Iterator[RecordedImage]:
         """Yield the images in the order of their log times, the first `limit` or all."""
+        for event in self.events(limit):
+            if isinstance(event, RecordedImage):
+                yield event
+
+    def events(self, limit: int = 0) -> Iterator[Event]:
+        """Yield what the nodes take in, in the order in which they would: by log time.
+
+        Of one time the image comes last, so that its calibration and its scan are there. An image
+        carries the truth that was logged nearest to it.
+        """
+        wanted = [self.image, self.camera_info, self.points]
+        topics = [topic.name for topic in wanted if topic is not None]
         truths = (layout.MASK_TOPIC, layout.OCCUPANCY_TOPIC, layout.BOXES_TOPIC)
-        topics = [self.image.name, *(t for t in truths if self.bag.truth_topic(t))]
-        if self.points:
-            topics.append(self.points.name)
-        waiting: deque[Moment] = deque()
-        scan: Message | None = None
-        truth: list[tuple[str, int, bytes]] = []
+        topics += [topic for topic in truths if self.bag.truth_topic(topic)]
+        waiting: deque[tuple[int, Event]] = deque()
+        truth: list[Message] = []
+        scan: Scan | None = None
         index = 0
-        for message in _images_last(self.bag.messages(topics), self.image.name):
-            while waiting and message.stamp_ns > waiting[0].log_ns + _LOOK_AHEAD_NS:
-                yield self._with_truth(waiting.popleft(), truth)
-            if self.points and message.topic == self.points.name:
-                scan = message
-            elif message.topic == self.image.name:
+        for message in in_order(self.bag.messages(topics), self.image.name):
+            now_ns = message.stamp_ns
+            while waiting and now_ns > waiting[0][0] + _LOOK_AHEAD_NS:
+                yield self._with_truth(waiting.popleft()[1], truth)
+            if message.topic in truths:
+                truth = [m for m in truth if m.stamp_ns > now_ns - 4 * _LOOK_AHEAD_NS]
+                truth.append(message)
+                continue
+            if message.topic == self.image.name:
                 if limit and index == limit:
                     break
-                waiting.append(self._moment(index, message, scan))
+                event: Event | None = self._recorded_image(index, message, scan)
                 index += 1
+            elif self.points and message.topic == self.points.name:
+                event = scan = self._scan(message) or scan
             else:
-                truth.append((message.topic, message.stamp_ns, message.data))
-                truth = [t for t in truth if t[1] > message.stamp_ns - 4 * _LOOK_AHEAD_NS]
-        for moment in waiting:
-            yield self._with_truth(moment, truth)
+                event = self._camera_info(message)
+            if event is not None:
+                waiting.append((now_ns, event))
+        for _, event in waiting:
+            yield self._with_truth(event, truth)
 
-    def camera_of(self, moment: Moment) -> Camera | None:
+    def camera_of(self, image: RecordedImage) -> Camera | None:
         """Return the camera at the size of an image; None when it is not known."""
         camera = self.camera
-        if camera is None or moment.image is None:
+        if camera is None or image.image is None:
             return None
-        height, width = moment.image.shape[:2]
+        height, width = image.image.shape[:2]
         if width * camera.height != height * camera.width:
             self.note(
                 f"camera_info is of {camera.width}x{camera.height}, the image is {width}x{height}: "
@@ -143,38 +159,49 @@ class Drive:
         if line not in self.notes and len(self.notes) < _MOST_NOTES:
             self.notes.append(line)
 
-    def _moment(self, index: int, message: Message, scan: Message | None) -> Moment:
-        moment = Moment(index, message.stamp_ns, message.stamp_ns)
+    def _recorded_image(self, index: int, message: Message, scan: Scan | None) -> RecordedImage:
+        compressed = message.msgtype == COMPRESSED_IMAGE
         try:
-            header = read_header(message.data)
-            moment.stamp_ns, moment.frame = header.stamp_ns, header.frame_id.lstrip("/")
-            compressed = message.msgtype == COMPRESSED_IMAGE
-            moment.image = read_image(message.data, compressed=compressed)[1]
+            header, image = read_image(message.data, compressed=compressed)
         except InputError as error:
-            moment.error = str(error)
-        if scan is not None:
             try:
-                header, points = read_points(scan.data)
-                moment.scan = Scan(header.stamp_ns, header.frame_id.lstrip("/"), points)
-            except InputError as error:
-                self.note(f"{scan.topic}: {error}")
-        return moment
+                header = read_header(message.data)
+            except InputError:
+                header = Header(message.stamp_ns, "")
+            return RecordedImage(index, message.stamp_ns, header, error=str(error), scan=scan)
+        return RecordedImage(index, message.stamp_ns, header, image, scan=scan)
 
-    def _with_truth(self, moment: Moment, truth: list[tuple[str, int, bytes]]) -> Moment:
-        """Add the truth that was logged nearest to the image."""
-        for topic, log_ns, data in sorted(truth, key=lambda t: -abs(t[1] - moment.log_ns)):
-            if abs(log_ns - moment.log_ns) > _LOOK_AHEAD_NS:
+    def _scan(self, message: Message) -> Scan | None:
+        try:
+            return Scan(*read_points(message.data))
+        except InputError as error:
+            self.note(f"{message.topic}: {error}")
+            return None
+
+    def _camera_info(self, message: Message) -> CameraInfo | None:
+        try:
+            return read_camera_info(message.data)
+        except InputError as error:
+            self.note(f"{message.topic}: {error}")
+            return None
+
+    def _with_truth(self, event: Event, truth: Sequence[Message]) -> Event:
+        """Add to an image the truth that was logged nearest to it."""
+        if not isinstance(event, RecordedImage):
+            return event
+        for message in sorted(truth, key=lambda m: -abs(m.stamp_ns - event.log_ns)):
+            if abs(message.stamp_ns - event.log_ns) > _LOOK_AHEAD_NS:
                 continue
             try:
-                if topic == layout.MASK_TOPIC:
-                    moment.mask = read_mask(data)[1]
-                elif topic == layout.BOXES_TOPIC:
-                    moment.boxes = read_boxes(data)[1]
+                if message.topic == layout.MASK_TOPIC:
+                    event.mask = read_mask(message.data)[1]
+                elif message.topic == layout.BOXES_TOPIC:
+                    event.boxes = read_boxes(message.data)[1]
                 else:
-                    moment.grid = read_grid(data)[1]
+                    event.grid = read_grid(message.data)[1]
             except InputError as error:
-                self.note(f"{topic}: {error}")
-        return moment
+                self.note(f"{message.topic}: {error}")
+        return event
 
     def _read_camera(self) -> None:
         message = self.bag.first(self.camera_info.name) if self.camera_info else None
@@ -200,15 +227,13 @@ class Drive:
                 self.note(f"{message.topic}: {error}")
 
 
-def _images_last(source: Iterator[Message], image: str) -> Iterator[Message]:
-    """Put an image behind the other messages of the same log time: a scan comes before it."""
+def in_order(source: Iterator[Message], image: str) -> Iterator[Message]:
+    """Sort messages of the same log time: transforms first, the image last."""
     held: list[Message] = []
     for message in source:
         if held and message.stamp_ns != held[0].stamp_ns:
             yield from held
             held = []
-        if message.topic == image:
-            held.append(message)
-        else:
-            yield message
+        held.append(message)
+        held.sort(key=lambda m: (m.topic == image, m.msgtype != TF))
     yield from held

@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pdn_ros.bags.reader import COMPRESSED_IMAGE, TF, Message, Topic
+from pdn_ros.bags.reader import COMPRESSED_IMAGE, TF, Topic
 from pdn_ros.bags.writer import LATCHED, VOLATILE, RawWriter
 from pdn_ros.classes import ClassSet
+from pdn_ros.config import flatten
 from pdn_ros.errors import InputError
 from pdn_ros.harness.participant import Participant, message_type, reliable
 from pdn_ros.harness.processes import NodeProcess, enter_own_domain, running
 from pdn_ros.messages.cdr import Reader, Writer, read_header, split_stamp
 from pdn_ros.network import PatchDriveNet
+from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.replay import recorded
-from pdn_ros.replay.drive import Drive, Moment
-from pdn_ros.replay.node_parameters import NodeParameters
+from pdn_ros.replay.drive import Drive, RecordedImage, in_order
 from pdn_ros.replay.output import Output
-from pdn_ros.replay.record import MASK, OCCUPANCY, TYPES
 from pdn_ros.replay.recorded import Arrival
 from pdn_ros.replay.results import NAN
 from pdn_ros.replay.settings import Progress, Settings
-from pdn_ros.resources import config_path
+from pdn_ros.replay.topics import MASK, OCCUPANCY, TYPES
 
 PERCEPTION: Final = "perception"
 LIDAR: Final = "lidar_projection"
@@ -47,10 +47,10 @@ class Live:
         InputError: The weights cannot be read.
     """
 
-    def __init__(self, settings: Settings, drive: Drive, parameters: NodeParameters) -> None:
+    def __init__(self, settings: Settings, drive: Drive, config: PerceptionConfig) -> None:
         self.settings = settings
         self.drive = drive
-        self.parameters = parameters
+        self.config = config
         try:
             net = PatchDriveNet.load(settings.weights or None)
         except ValueError as error:
@@ -60,15 +60,17 @@ class Live:
         self.rate_hz = NAN
         self._patch_size = net.config.patch_size
 
-    def outputs(self, progress: Progress) -> Iterator[tuple[Moment, Output]]:
+    def outputs(self, progress: Progress) -> Iterator[tuple[RecordedImage, Output]]:
         """Play, record, then yield every image with what the nodes published for it."""
         total = self.drive.offered(self.settings.limit)
         path = self.settings.out / "outputs"
         arrivals = self._play(path, lambda done: progress(done, 2 * total))
-        found = recorded.outputs(self.drive, self.parameters, path, arrivals, self.settings.limit)
-        for moment, output in found:
-            yield moment, output
-            progress(total + moment.index + 1, 2 * total)
+        found = recorded.outputs(
+            self.drive, self.config, self._patch_size, path, arrivals, self.settings.limit
+        )
+        for image, output in found:
+            yield image, output
+            progress(total + image.index + 1, 2 * total)
 
     def _play(self, path: Path, progress: Callable[[int], None]) -> dict[int, Arrival]:
         domain = enter_own_domain()
@@ -87,34 +89,33 @@ class Live:
         return player.arrivals
 
     def _perception_arguments(self) -> list[str]:
-        settings, drive = self.settings, self.drive
+        drive = self.drive
         compressed = drive.image.msgtype == COMPRESSED_IMAGE
         remaps = {
             "image/compressed" if compressed else "image": drive.image.name,
             "lidar_prior": "/lidar_projection/prior",
             "lidar_depth": "/lidar_projection/depth",
         }
+        usual = flatten(PerceptionConfig())
         values: dict[str, object] = {
-            "use_sim_time": "true",
-            "mode": settings.mode,
-            "budget": settings.budget,
-            "backend": settings.backend,
-            "image_transport": "compressed" if compressed else "raw",
+            name: parameter.value
+            for name, parameter in flatten(self.config).items()
+            if parameter.value != usual[name].value
         }
-        if settings.weights:
-            values["weights"] = str(Path(settings.weights).absolute())
-        return self._arguments("perception.yaml", remaps, values)
+        values["image_transport"] = "compressed" if compressed else "raw"
+        if "weights" in values:
+            values["weights"] = str(Path(str(values["weights"])).absolute())
+        return self._arguments(remaps, values)
 
     def _lidar_arguments(self) -> list[str]:
         remaps = {"points": self.drive.points.name} if self.drive.points else {}
-        values: dict[str, object] = {"use_sim_time": "true", "patch_size": self._patch_size}
-        return self._arguments("lidar_projection.yaml", remaps, values)
+        return self._arguments(remaps, {"patch_size": self._patch_size})
 
-    def _arguments(self, file: str, remaps: dict[str, str], values: dict[str, object]) -> list[str]:
+    def _arguments(self, remaps: dict[str, str], values: dict[str, object]) -> list[str]:
         if self.drive.camera_info:
             remaps = {**remaps, "camera_info": self.drive.camera_info.name}
-        arguments = ["--ros-args", "--params-file", str(config_path(file))]
-        for name, value in values.items():
+        arguments = ["--ros-args"]
+        for name, value in {"use_sim_time": "true", **values}.items():
             arguments += ["-p", f"{name}:={value}"]
         for name, topic in remaps.items():
             arguments += ["-r", f"{name}:={topic}"]
@@ -192,7 +193,7 @@ class Player(Participant):
         images, image = 0, self._drive.image.name
         self._speed = _speed(settings, self._drive)
         last = 0
-        for message in _ordered(self._drive.bag.messages(list(self._publishers)), image):
+        for message in in_order(self._drive.bag.messages(list(self._publishers)), image):
             if message.topic == image:
                 if settings.limit and images == settings.limit:
                     break
@@ -296,18 +297,6 @@ def _inputs(drive: Drive) -> list[Topic]:
     """The topics that are played: the camera, the LiDAR, and transforms."""
     found = [drive.image, drive.camera_info, drive.points, *drive.bag.find(TF)]
     return [topic for topic in found if topic is not None]
-
-
-def _ordered(source: Iterator[Message], image: str) -> Iterator[Message]:
-    """Sort messages of the same time: transforms first, the image last."""
-    held: list[Message] = []
-    for message in source:
-        if held and message.stamp_ns != held[0].stamp_ns:
-            yield from held
-            held = []
-        held.append(message)
-        held.sort(key=lambda m: (m.topic == image, m.msgtype != TF))
-    yield from held
 
 
 def _speed(settings: Settings, drive: Drive) -> float:

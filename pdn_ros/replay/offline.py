@@ -1,32 +1,33 @@
-"""Offline evaluation: every image through the pipeline, in order, without ROS.
+"""Offline replay: what the nodes run, on every image of a recording, in order, without ROS.
 
-The LiDAR and the grid take part as in the nodes, with the parameters of `config/perception.yaml`;
-only nothing is late: a scan that was logged before an image is there for it.
+Scans and images take the same way as in the nodes (`perception.lidar`, `perception.perception`)
+with the same configuration; only nothing is late: what was logged before an image is there for it.
 """
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from pdn_ros.bags.writer import LATCHED, VOLATILE, RawWriter
 from pdn_ros.errors import InputError
-from pdn_ros.geometry.lidar import LidarView
-from pdn_ros.geometry.occupancy import OccupancyGrid
-from pdn_ros.messages.occupancy import Grid
-from pdn_ros.perception import Frame, Pipeline, PipelineConfig, Result
-from pdn_ros.replay.boxes import Patches
-from pdn_ros.replay.drive import BASE, Drive, Moment
-from pdn_ros.replay.node_parameters import NodeParameters
+from pdn_ros.messages.camera_info import CameraInfo
+from pdn_ros.messages.images import write_image, write_mask
+from pdn_ros.messages.occupancy import Grid, write_grid
+from pdn_ros.messages.patches import write_patches
+from pdn_ros.perception.config import PerceptionConfig
+from pdn_ros.perception.lidar import DepthImage
+from pdn_ros.perception.mapping import Evidence, Mapper
+from pdn_ros.perception.perception import Observation, Perception
+from pdn_ros.replay.drive import Drive, RecordedImage, Scan
 from pdn_ros.replay.output import Output
-from pdn_ros.replay.record import Recorder
 from pdn_ros.replay.results import KINDS, NAN
-from pdn_ros.replay.scans import Roles, roles_of, scan_view
+from pdn_ros.replay.scans import ScanReplay, roles_of_returns
 from pdn_ros.replay.settings import Progress, Settings
+from pdn_ros.replay.topics import CONFIDENCE, MASK, OCCUPANCY, PATCHES, TYPES
 
-Matrix = NDArray[np.float64]
 _STAGES: Final = ("preprocess", "context", "select", "refine", "compose")
 
 
@@ -34,119 +35,123 @@ class Replay:
     """Turns the images of a drive into outputs.
 
     Raises:
-        InputError: Weights, backend or mode cannot be had.
+        InputError: Weights, backend or mode cannot be used.
     """
 
-    def __init__(self, settings: Settings, drive: Drive, parameters: NodeParameters) -> None:
+    def __init__(self, settings: Settings, drive: Drive, config: PerceptionConfig) -> None:
         self.settings = settings
         self.drive = drive
-        self.parameters = parameters
-        self.pipeline = Pipeline(
-            PipelineConfig.model_validate(
-                {
-                    "weights": settings.weights,
-                    "backend": settings.backend,
-                    "mode": settings.mode,
-                    "budget": settings.budget,
-                    "lidar_weight": parameters.lidar_weight,
-                }
-            )
+        note = drive.note
+        self._perception = Perception(
+            config, drive.transforms, report=lambda _, line: note(line), note=note, grace_s=0.0
         )
-        self.classes = self.pipeline.classes
-        self.backend = self.pipeline.backend
+        pipeline = self._perception.pipeline
+        self.classes = pipeline.classes
+        self.backend = pipeline.backend
         self.rate_hz = NAN
         self._warm = False
-        self._grids = {kind: OccupancyGrid(parameters.grid) for kind in KINDS}
-        self._roles = self.classes.role_table()
+        self._scans = ScanReplay(drive, config, pipeline.patch_size, self._perception.cameras)
+        self._mappers = {
+            kind: self._perception.mapper if kind == "fused" else self._mapper(kind, config)
+            for kind in KINDS
+        }
 
-    def outputs(self, progress: Progress) -> Iterator[tuple[Moment, Output]]:
-        """Yield every image with its output; a frame that fails says why and the rest goes on."""
+    def outputs(self, progress: Progress) -> Iterator[tuple[RecordedImage, Output]]:
+        """Yield every image with its output; an image that fails says why and the rest goes on."""
         total = self.drive.offered(self.settings.limit)
         masks, spent_ms = 0, 0.0
-        with Recorder(self.settings.out / "outputs") as recorder:
-            for moment in self.drive.moments(self.settings.limit):
-                output = self._output(moment, recorder)
-                if output.mask is not None:
-                    masks, spent_ms = masks + 1, spent_ms + output.latency_ms
-                yield moment, output
-                progress(moment.index + 1, total)
+        with RawWriter(self.settings.out / "outputs") as writer:
+            for topic, msgtype in TYPES.items():
+                writer.topic(topic, msgtype, LATCHED if topic == OCCUPANCY else VOLATILE)
+            for event in self.drive.events(self.settings.limit):
+                if isinstance(event, CameraInfo):
+                    self._perception.cameras.put(event)
+                elif isinstance(event, Scan):
+                    self._project(event)
+                else:
+                    output = self._output(event, writer)
+                    if output.mask is not None:
+                        masks, spent_ms = masks + 1, spent_ms + output.latency_ms
+                    yield event, output
+                    progress(event.index + 1, total)
         self.rate_hz = 1000 * masks / spent_ms if masks else 0.0
 
-    def _output(self, moment: Moment, recorder: Recorder) -> Output:
-        if moment.image is None:
+    def _project(self, scan: Scan) -> None:
+        """Take the LiDAR node's way."""
+        projected = self._scans.project(scan)
+        if projected is not None:
+            prior, view = projected
+            self._perception.lidar.put_prior(prior)
+            self._perception.lidar.put_depth(DepthImage.of(scan.header.stamp_ns, view.depth))
+
+    def _output(self, recorded: RecordedImage, writer: RawWriter) -> Output:
+        """Take the perception node's way."""
+        if recorded.image is None:
             return Output()
-        view = scan_view(self.drive, moment, self.parameters, self.pipeline.patch_size)
-        prior = None if view is None else view.weights
-        frame = Frame(moment.image, moment.stamp_ns, prior)
+        perception = self._perception
         try:
             if not self._warm:
-                self.pipeline.process(frame)  # the backend prepares itself; not timed
+                perception.pipeline.segment(recorded.image)  # models are built; not timed
                 self._warm = True
             start = time.perf_counter()
-            result = self.pipeline.process(frame)
+            observation = perception.segment(recorded.header, recorded.image)
         except InputError as error:
             return Output(error=str(error))
         latency_ms = 1000 * (time.perf_counter() - start)
-        grids = self._update_grids(moment, result, view)
-        recorder.add(
-            moment, result, prior=prior if result.prior_used else None, grid=grids.get("fused")
-        )
+        perception.locate(observation)
+        grids = self._map(recorded, observation)
+        self._record(recorded, observation, grids.get("fused"), writer)
+        times = observation.prediction.times
         return Output(
-            mask=result.mask,
-            patches=Patches(result.patch_size, result.weights, result.selected),
-            prior=prior,
-            prior_used=result.prior_used,
-            depth=None if view is None else view.depth,
+            mask=observation.prediction.mask,
+            patches=observation.patches(),
+            depth=observation.depth,
             grids=grids,
             latency_ms=latency_ms,
-            stages_ms={stage: float(getattr(result.times, stage)) for stage in _STAGES},
+            stages_ms={stage: float(getattr(times, stage)) for stage in _STAGES},
         )
 
-    def _update_grids(
-        self, moment: Moment, result: Result, view: LidarView | None
-    ) -> dict[str, Grid]:
-        camera = self.drive.camera_of(moment)
-        if camera is None:
+    def _map(self, recorded: RecordedImage, observation: Observation) -> dict[str, Grid]:
+        """Add the image to the grids: of camera and LiDAR together, and of each alone."""
+        view, depth = observation.view, observation.depth
+        if view is None:
             return {}
-        try:
-            t_base_camera = self.drive.transforms.lookup(BASE, moment.frame, moment.stamp_ns)
-        except LookupError as error:
-            self.drive.note(f"no grid: {error}")
-            return {}
-        frame, t_grid_base = self._place(moment)
-        mask, confidence = result.mask, result.confidence
-        if self.settings.true_masks and moment.mask is not None:
-            mask, confidence = moment.mask, None
-        roles = np.asarray(cv2.LUT(mask, self._roles), dtype=np.uint8)
-        depth = None if view is None else view.depth
-        evidence: dict[str, tuple[Roles, NDArray[np.float32] | None]] = {
-            "fused": (roles, depth),
-            "camera": (roles, None),
-        }
+        header, prediction = observation.header, observation.prediction
+        mask, confidence = prediction.mask, prediction.confidence
+        if self.settings.true_masks and recorded.mask is not None:
+            mask, confidence = recorded.mask, None
+        fused = Evidence(header, view, mask, confidence, depth)
+        evidence = {"fused": fused, "camera": replace(fused, depth=None)}
         if depth is not None:
-            evidence["lidar"] = (roles_of(depth, camera, t_base_camera), depth)
-        grids = {}
-        for kind, (seen, ranges) in evidence.items():
-            grid = self._grids[kind]
-            if frame == BASE:
-                grid.reset()  # without odometry only the frame's own evidence holds
-            grid.update(
-                roles=seen,
-                camera=camera,
-                T_base_camera=t_base_camera,
-                T_grid_base=t_grid_base,
-                stamp_ns=moment.stamp_ns,
-                depth=ranges,
-                confidence=None if kind == "lidar" else confidence,
-            )
-            grids[kind] = grid.snapshot(moment.stamp_ns, frame)
-        return grids
+            seen = roles_of_returns(depth, view.camera, view.T_base_camera)
+            evidence["lidar"] = Evidence(header, view, seen, None, depth)
+        due = {kind: self._mappers[kind].add(one) for kind, one in evidence.items()}
+        return {kind: grid[1] for kind, grid in due.items() if grid is not None}
 
-    def _place(self, moment: Moment) -> tuple[str, Matrix]:
-        """Return the grid's frame and `T_grid_base`: the base frame where TF has no odometry."""
-        frame = self.parameters.grid_frame
-        try:
-            return frame, self.drive.transforms.lookup(frame, BASE, moment.stamp_ns)
-        except LookupError as error:
-            self.drive.note(f"the grid stands in {BASE}: {error}")
-            return BASE, np.eye(4)
+    def _mapper(self, kind: str, config: PerceptionConfig) -> Mapper:
+        """Return the map of one sensor alone; it says nothing, the fused one does."""
+        table = np.arange(256, dtype=np.uint8) if kind == "lidar" else self.classes.role_table()
+        return Mapper(
+            config,
+            table,
+            self.drive.transforms,
+            report=lambda *_: None,
+            note=lambda _: None,
+            grace_s=0.0,
+        )
+
+    def _record(
+        self,
+        recorded: RecordedImage,
+        observation: Observation,
+        grid: Grid | None,
+        writer: RawWriter,
+    ) -> None:
+        """Record the outputs as the node publishes them, at the image's log time."""
+        header, prediction, log_ns = observation.header, observation.prediction, recorded.log_ns
+        writer.write(MASK, log_ns, write_mask(header, prediction.mask))
+        if prediction.confidence is not None:
+            writer.write(CONFIDENCE, log_ns, write_image(header, prediction.confidence, "mono8"))
+        writer.write(PATCHES, log_ns, write_patches(observation.patches()))
+        if grid is not None:
+            writer.write(OCCUPANCY, log_ns, write_grid(header.stamp_ns, grid))

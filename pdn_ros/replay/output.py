@@ -1,4 +1,4 @@
-"""What came of an image."""
+"""What came of a recorded image."""
 
 from dataclasses import dataclass, field
 
@@ -6,20 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.messages.occupancy import Grid
-from pdn_ros.replay.boxes import Patches
+from pdn_ros.messages.patches import PatchArray
 from pdn_ros.replay.results import NAN
 
 
 @dataclass(slots=True)
 class Output:
-    """The outputs for one image, of the pipeline or as the nodes published them.
+    """The outputs for one image, of perception here or as the nodes published them.
 
     Attributes:
         mask: (H, W) uint8 class ids; None when there is none.
-        patches: The selection.
-        prior: (rows, cols) LiDAR prior of the image.
-        prior_used: Whether it took part in the selection.
-        depth: (H, W) float32 metres, the scan in the image, 0 where there is no return.
+        patches: Every patch's weight, and the selection.
+        depth: (H, W) float32 meters, the scan in the image, 0 where there is no return.
         grids: The occupancy grids by kind: fused, camera, lidar.
         latency_ms: See `results.FrameRow`.
         age_ms: See `results.FrameRow`.
@@ -28,9 +26,7 @@ class Output:
     """
 
     mask: NDArray[np.uint8] | None = None
-    patches: Patches | None = None
-    prior: NDArray[np.float32] | None = None
-    prior_used: bool = False
+    patches: PatchArray | None = None
     depth: NDArray[np.float32] | None = None
     grids: dict[str, Grid] = field(default_factory=dict)
     latency_ms: float = NAN

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pdn_ros import visualization
 from pdn_ros.classes import ClassSet
 from pdn_ros.messages.occupancy import Grid
-from pdn_ros.replay.drive import BASE, Drive, Moment
+from pdn_ros.replay.drive import BASE, Drive, RecordedImage
 from pdn_ros.replay.grids import planar
 from pdn_ros.replay.output import Output
 from pdn_ros.replay.report import MAX_FRAMES, KeyFrame, Picture, drawing, photo
@@ -36,22 +36,22 @@ class Presenter:
         spread = np.linspace(0, max(0, self.count - 1), min(MAX_FRAMES, max(1, self.count)))
         self._wanted = deque(round(i) for i in spread)
 
-    def add(self, moment: Moment, output: Output, row: FrameRow) -> None:
+    def add(self, recorded: RecordedImage, output: Output, row: FrameRow) -> None:
         """Take an image; only key frames are drawn."""
         if self._start_ns < 0:
-            self._start_ns = moment.stamp_ns
-        if not self._wanted or moment.index < self._wanted[0]:
+            self._start_ns = recorded.header.stamp_ns
+        if not self._wanted or recorded.index < self._wanted[0]:
             return
-        if moment.image is None or output.mask is None:
+        if recorded.image is None or output.mask is None:
             return  # the next one with a mask takes its place
-        while self._wanted and self._wanted[0] <= moment.index:
+        while self._wanted and self._wanted[0] <= recorded.index:
             self._wanted.popleft()
         self.frames.append(
             KeyFrame(
-                index=moment.index,
-                seconds=(moment.stamp_ns - self._start_ns) / _SECOND_NS,
-                views=self._views(moment.image, output),
-                maps=self._maps(moment, output),
+                index=recorded.index,
+                seconds=(recorded.header.stamp_ns - self._start_ns) / _SECOND_NS,
+                views=self._views(recorded.image, output),
+                maps=self._maps(recorded, output),
                 facts=_facts(row),
             )
         )
@@ -67,25 +67,25 @@ class Presenter:
                     image,
                     patches.weights,
                     patches.selected.astype(np.int32),
-                    patches.size,
-                    output.prior if output.prior_used else None,
+                    patches.patch_size,
+                    patches.prior,
                 )
             )
         if output.depth is not None and output.depth.shape == image.shape[:2]:
             views["lidar"] = photo(visualization.depth_overlay(image, output.depth))
         return views
 
-    def _maps(self, moment: Moment, output: Output) -> dict[str, Picture]:
+    def _maps(self, recorded: RecordedImage, output: Output) -> dict[str, Picture]:
         if not output.grids:
             return {}
         window = output.grids.get("fused") or next(iter(output.grids.values()))
         lookup = self.drive.transforms.lookup
         grids = dict(output.grids)
         try:
-            t_window_base = lookup(window.frame, BASE, moment.stamp_ns)
-            if moment.grid is not None:
-                t_truth_window = lookup(moment.grid.frame, window.frame, moment.stamp_ns)
-                cells = moment.grid.at(planar(t_truth_window, window.centers()))
+            t_window_base = lookup(window.frame, BASE, recorded.header.stamp_ns)
+            if recorded.grid is not None:
+                t_truth_window = lookup(recorded.grid.frame, window.frame, recorded.header.stamp_ns)
+                cells = recorded.grid.at(planar(t_truth_window, window.centers()))
                 grids["truth"] = Grid(cells, window.origin_xy, window.resolution, window.frame)
         except LookupError:
             return {}  # said already where it was scored

@@ -10,8 +10,7 @@ from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import ClassSet
 from pdn_ros.errors import InputError
 from pdn_ros.files import write_json
-from pdn_ros.replay.drive import Drive, Moment
-from pdn_ros.replay.node_parameters import NodeParameters
+from pdn_ros.replay.drive import Drive, RecordedImage
 from pdn_ros.replay.output import Output
 from pdn_ros.replay.present import Presenter
 from pdn_ros.replay.report import write_report
@@ -29,7 +28,7 @@ class Source(Protocol):
     backend: str
     rate_hz: float
 
-    def outputs(self, progress: Progress) -> Iterator[tuple[Moment, Output]]:
+    def outputs(self, progress: Progress) -> Iterator[tuple[RecordedImage, Output]]:
         """Yield every image with what came of it, and record the outputs."""
 
 
@@ -66,8 +65,8 @@ def run(settings: Settings, progress: Progress) -> Outcome:
         scorer = Scorer(drive, source.classes, live=settings.live)
         presenter = Presenter(drive, source.classes, drive.offered(settings.limit))
         with closing(source.outputs(progress)) as outputs:  # type: ignore[type-var]
-            for moment, output in outputs:
-                presenter.add(moment, output, scorer.add(moment, output))
+            for recorded, output in outputs:
+                presenter.add(recorded, output, scorer.add(recorded, output))
         metrics = scorer.metrics(source.rate_hz)
         failed = [f"image {row.index}: {row.error}" for row in scorer.rows if row.error]
         if not any(row.selected or row.latency_ms > 0 for row in scorer.rows):
@@ -92,20 +91,20 @@ def run(settings: Settings, progress: Progress) -> Outcome:
 
 
 def _source(settings: Settings, drive: Drive) -> Source:
-    parameters = NodeParameters.shipped()
+    config = settings.perception()
     if settings.live:
         from pdn_ros.replay.live import Live
 
-        return Live(settings, drive, parameters)
+        return Live(settings, drive, config)
     from pdn_ros.replay.offline import Replay
 
-    return Replay(settings, drive, parameters)
+    return Replay(settings, drive, config)
 
 
 def _configuration(settings: Settings, drive: Drive, source: Source) -> dict[str, object]:
     camera = drive.camera
-    parameters = NodeParameters.shipped()
-    grid = parameters.grid
+    config = settings.perception()
+    grid = config.grid
     return {
         "recording": settings.bag,
         "replay": f"live, {settings.rate}" if settings.live else "offline, every image",
@@ -117,8 +116,8 @@ def _configuration(settings: Settings, drive: Drive, source: Source) -> dict[str
         "backend": source.backend,
         "weights": settings.weights or "those that ship",
         "masks in the grid": "the recording's true ones" if settings.true_masks else "predicted",
-        "LiDAR weight": parameters.lidar_weight,
-        "LiDAR at most": f"{parameters.lidar_max_age_ms:g} ms from the image",
-        "grid": f"{grid.size_m[0]:g} x {grid.size_m[1]:g} m in {parameters.grid_frame}, "
+        "LiDAR weight": config.lidar.weight,
+        "LiDAR at most": f"{config.lidar.max_age_ms:g} ms from the image",
+        "grid": f"{grid.size_m[0]:g} x {grid.size_m[1]:g} m in {grid.frame}, "
         f"cells of {grid.resolution:g} m, up to {grid.max_range:g} m",
     }

@@ -1,19 +1,25 @@
-"""LiDAR scans as the camera sees them."""
+"""A recording's LiDAR scans: projected as the node does, and what they alone say of the pixels."""
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pdn_ros.errors import InputError
 from pdn_ros.geometry import roles as role
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.ground import split_ground
-from pdn_ros.geometry.lidar import LidarView, project_scan
-from pdn_ros.geometry.transforms import Matrix, invert
-from pdn_ros.replay.drive import BASE, Drive, Moment, Scan
-from pdn_ros.replay.node_parameters import NodeParameters
+from pdn_ros.geometry.lidar import LidarView
+from pdn_ros.geometry.transforms import Matrix
+from pdn_ros.messages.camera_info import CameraInfo
+from pdn_ros.messages.patches import PatchPrior
+from pdn_ros.perception.camera_tracker import CameraTracker
+from pdn_ros.perception.config import LidarProjectionConfig, PerceptionConfig
+from pdn_ros.perception.lidar import ScanProjector
+from pdn_ros.replay.drive import Drive, RecordedImage, Scan
 
 Roles = NDArray[np.uint8]
 _RING: Final = 0.008
@@ -21,41 +27,71 @@ _STEP: Final = 0.0015
 """Radians between the rings of a scanner of 64, and half of those between its columns."""
 
 
-def scan_view(
-    drive: Drive, moment: Moment, parameters: NodeParameters, patch_size: int
-) -> LidarView | None:
-    """Project the newest scan before an image as the LiDAR node does.
+class ScanReplay:
+    """Projects the scans of a drive as the LiDAR node does, with its defaults.
 
-    Returns:
-        The view; None when there is no scan, it is too far in time from the image, or the camera or
-        a transform is not known, which is noted.
+    Args:
+        drive: The recording.
+        config: Of the perception that the scans are for.
+        patch_size: Side of its patches, pixels.
+        cameras: The camera, kept up to date with the recording.
     """
-    scan, camera = moment.scan, drive.camera_of(moment)
-    if scan is None or camera is None:
-        return None
-    if abs(moment.stamp_ns - scan.stamp_ns) > 1e6 * parameters.lidar_max_age_ms:
-        return None
-    try:
-        return project_scan(
-            scan.points,
-            camera=camera,
-            T_camera_lidar=_moved_with_the_robot(drive, moment, scan, parameters.grid_frame),
-            T_base_lidar=drive.transforms.lookup(BASE, scan.frame, scan.stamp_ns),
+
+    def __init__(
+        self, drive: Drive, config: PerceptionConfig, patch_size: int, cameras: CameraTracker
+    ) -> None:
+        self._drive = drive
+        lidar = LidarProjectionConfig(
             patch_size=patch_size,
+            base_frame=config.base_frame,
+            fixed_frame=config.grid.frame,
+            transform_tolerance=0.0,  # all that TF says is known
         )
-    except LookupError as error:
-        drive.note(f"no LiDAR: {error}")
-        return None
+        self._projector = ScanProjector(lidar, cameras, drive.transforms)
+
+    def project(self, scan: Scan) -> tuple[PatchPrior, LidarView] | None:
+        """Return prior and depth; None, and noted, when camera or transforms are not known."""
+        try:
+            return self._projector.project(scan.points, scan.header)
+        except (InputError, LookupError) as error:
+            self._drive.note(f"no LiDAR: {error}")
+            return None
 
 
-def roles_of(depth: NDArray[np.float32], camera: Camera, t_base_camera: Matrix) -> Roles:
+def images_with_views(
+    drive: Drive, config: PerceptionConfig, patch_size: int, limit: int = 0
+) -> Iterator[tuple[RecordedImage, LidarView | None]]:
+    """Yield a drive's images, each with the newest scan as the camera sees it.
+
+    Args:
+        drive: The recording.
+        config: Of the perception: how near in time a scan must be.
+        patch_size: Side of a patch, pixels.
+        limit: First images only; 0: all.
+    """
+    cameras = CameraTracker()
+    scans = ScanReplay(drive, config, patch_size, cameras)
+    newest: tuple[PatchPrior, LidarView] | None = None
+    for event in drive.events(limit):
+        if isinstance(event, CameraInfo):
+            cameras.put(event)
+        elif isinstance(event, Scan):
+            newest = scans.project(event)
+        elif newest is None:
+            yield event, None
+        else:
+            away_ms = abs(event.header.stamp_ns - newest[0].header.stamp_ns) / 1e6
+            yield event, newest[1] if away_ms <= config.lidar.max_age_ms else None
+
+
+def roles_of_returns(depth: NDArray[np.float32], camera: Camera, t_base_camera: Matrix) -> Roles:
     """What a scan alone says of the image's pixels: ground, or something that stands on it.
 
     A return speaks for the pixels below it, down to the next ring of the scan; elsewhere nothing is
     known. So the LiDAR can be judged by the same grid as the camera.
 
     Args:
-        depth: (H, W) float32 metres along the optical axis, 0 = none.
+        depth: (H, W) float32 meters along the optical axis, 0 = none.
         camera: Of that size.
         t_base_camera: From the optical frame to the base frame.
 
@@ -78,13 +114,3 @@ def roles_of(depth: NDArray[np.float32], camera: Camera, t_base_camera: Matrix) 
         np.where(obstacle > 0, role.STATIC, np.where(ground > 0, role.GROUND, role.UNKNOWN)),
         dtype=np.uint8,
     )
-
-
-def _moved_with_the_robot(drive: Drive, moment: Moment, scan: Scan, fixed: str) -> Matrix:
-    """From the LiDAR at the scan's time to the camera at the image's, where odometry is known."""
-    lookup = drive.transforms.lookup
-    try:
-        t_fixed_camera = lookup(fixed, moment.frame, moment.stamp_ns)
-        return invert(t_fixed_camera) @ lookup(fixed, scan.frame, scan.stamp_ns)
-    except LookupError:
-        return lookup(moment.frame, scan.frame, scan.stamp_ns)

@@ -11,7 +11,7 @@ from pdn_ros.geometry.ground import split_ground
 from pdn_ros.geometry.transforms import invert
 from pdn_ros.metrics import Confusion
 from pdn_ros.replay.boxes import BoxTally, returns_in_free
-from pdn_ros.replay.drive import BASE, Drive, Moment
+from pdn_ros.replay.drive import BASE, Drive, RecordedImage
 from pdn_ros.replay.grids import GridTally, Sector
 from pdn_ros.replay.output import Output
 from pdn_ros.replay.results import KINDS, NAN, FrameRow, Metrics, Quantiles
@@ -36,32 +36,32 @@ class Scorer:
         self._confusion = Confusion(len(self.classes.names))
         self._pixels = np.zeros(256, dtype=np.int64)
 
-    def add(self, moment: Moment, output: Output) -> FrameRow:
+    def add(self, image: RecordedImage, output: Output) -> FrameRow:
         """Score one image and return its row."""
         miou = NAN
         if output.mask is not None:
             self._pixels += np.bincount(output.mask.reshape(-1), minlength=256)
-            if moment.mask is not None:
-                miou = self._score_mask(output.mask, moment.mask)
-        camera = self.drive.camera_of(moment)
+            if image.mask is not None:
+                miou = self._score_mask(output.mask, image.mask)
+        camera = self.drive.camera_of(image)
         if camera is not None:
             try:
-                self._score_scene(moment, output, camera)
+                self._score_scene(image, output, camera)
             except LookupError as error:
                 self.drive.note(str(error))
         if output.stages_ms:
             self._stages.append(output.stages_ms)
         patches = output.patches
         row = FrameRow(
-            index=moment.index,
-            stamp_ns=moment.stamp_ns,
+            index=image.index,
+            stamp_ns=image.header.stamp_ns,
             latency_ms=output.latency_ms,
             age_ms=output.age_ms,
             selected=len(patches.selected) if patches else 0,
             refined_share=len(patches.selected) / patches.weights.size if patches else NAN,
-            prior_used=output.prior_used,
+            prior_used=patches is not None and patches.prior is not None,
             miou=miou,
-            error=moment.error or output.error,
+            error=image.error or output.error,
         )
         self.rows.append(row)
         return row
@@ -105,28 +105,28 @@ class Scorer:
         self._confusion.merge(alone)
         return alone.miou()
 
-    def _score_scene(self, moment: Moment, output: Output, camera: Camera) -> None:
+    def _score_scene(self, image: RecordedImage, output: Output, camera: Camera) -> None:
         lookup = self.drive.transforms.lookup
-        stamp = moment.stamp_ns
-        t_base_camera = lookup(BASE, moment.frame, stamp)
+        stamp = image.header.stamp_ns
+        t_base_camera = lookup(BASE, image.header.frame_id, stamp)
         t_camera_base = invert(t_base_camera)
-        if moment.grid is not None:
-            t_truth_camera = lookup(moment.grid.frame, moment.frame, stamp)
+        if image.grid is not None:
+            t_truth_camera = lookup(image.grid.frame, image.header.frame_id, stamp)
             sector = Sector.of(camera, t_truth_camera)
             for kind, grid in output.grids.items():
-                t_grid_truth = lookup(grid.frame, moment.grid.frame, stamp)
-                self._grids[kind].add(grid, moment.grid, t_grid_truth, sector)
-        scan = moment.scan
+                t_grid_truth = lookup(grid.frame, image.grid.frame, stamp)
+                self._grids[kind].add(grid, image.grid, t_grid_truth, sector)
+        scan = image.scan
         points = t_base_lidar = None
         if scan is not None:
-            t_base_lidar = lookup(BASE, scan.frame, scan.stamp_ns)
+            t_base_lidar = lookup(BASE, scan.header.frame_id, scan.header.stamp_ns)
             finite = scan.points[np.isfinite(scan.points).all(axis=1)]
             points = finite @ t_base_lidar[:3, :3].T + t_base_lidar[:3, 3]
         fused = output.grids.get("fused")
         t_grid_base = lookup(fused.frame, BASE, stamp) if fused else None
-        if moment.boxes:
+        if image.boxes:
             self._boxes.add(
-                moment.boxes,
+                image.boxes,
                 camera=camera,
                 t_camera_base=t_camera_base,
                 grid=fused,

@@ -4,12 +4,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from pdn_ros.config import build
 from pdn_ros.errors import InputError
-from pdn_ros.files import atomic
-
-MODES: Final = ("patch", "context", "dense")
+from pdn_ros.files import require_writable
+from pdn_ros.perception.config import PerceptionConfig
 
 Progress = Callable[[int, int], None]
 """Called with the steps done and their total."""
@@ -48,6 +47,15 @@ class Settings:
     backend: str = "auto"
     weights: str = ""
 
+    def perception(self) -> PerceptionConfig:
+        """Return the configuration that node and offline replay run with.
+
+        Raises:
+            InputError: A value does not fit.
+        """
+        names = ("mode", "budget", "backend", "weights")
+        return build(PerceptionConfig, {name: getattr(self, name) for name in names})
+
     def check(self) -> None:
         """Refuse what cannot work before anything heavy is loaded.
 
@@ -56,8 +64,7 @@ class Settings:
         """
         if not self.bag.exists():
             raise InputError(f"{self.bag}: no such bag: give a rosbag2 folder or an .mcap file")
-        if self.mode not in MODES:
-            raise InputError(f"mode {self.mode}: choose one of {', '.join(MODES)}")
+        self.perception()
         if self.live and self.true_masks:
             raise InputError("true-masks: the nodes know their own masks alone; leave out --live")
         if self.out.resolve() == self.bag.resolve():
@@ -65,17 +72,6 @@ class Settings:
         if self.out.is_file():
             raise InputError(f"{self.out}: is a file: name a folder")
         require_writable(self.out)
-
-
-def require_writable(folder: Path) -> None:
-    """Make a folder and see whether files can be made in it.
-
-    Raises:
-        InputError: It cannot be made or written.
-    """
-    with atomic(folder / "writable") as part:
-        part.touch()
-    (folder / "writable").unlink()
 
 
 def parse_rate(text: str) -> Rate:

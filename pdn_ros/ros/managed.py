@@ -1,39 +1,72 @@
-"""What both nodes share: life cycle, parameters, diagnostics, input only when it is wanted."""
+"""What both nodes share: life cycle, parameters, diagnostics, a worker, input only when wanted."""
 
+import time
+from collections.abc import Iterator
 from typing import Any, Generic
 
-from rclpy._rclpy_pybind11 import RCLError
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile
 
+from pdn_ros.config import AnyConfig
 from pdn_ros.errors import InputError
-from pdn_ros.ros.diagnostics import Health
-from pdn_ros.ros.parameters import Config, Parameters
+from pdn_ros.ros.diagnostics import Condition, Health, Level
+from pdn_ros.ros.parameters import Parameters
+from pdn_ros.ros.slot import Worker
+from pdn_ros.ros.transforms import Transforms
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 LISTENERS_S = 0.2
 """How often a lazy node looks whether anybody listens."""
+SILENCE_S = 2.0
+"""After so long without input, or without a result of it, the diagnostics say so."""
+STOP_S = 10.0
+FOREIGN_CLOCK_MS = 3_600_000.0
+"""Stamps that are off by more belong to a recording."""
 
 
-class ManagedNode(LifecycleNode, Generic[Config]):  # type: ignore[misc]  # rclpy is untyped here
-    """A lifecycle node with typed parameters.
+class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # rclpy is untyped here
+    """A lifecycle node with typed parameters that works its input through in a thread.
 
-    A subclass says what happens in `setup`, `start`, `stop`, `teardown`, which may raise InputError
-    to refuse, and in `open_inputs` and `close_inputs`; `wanted` says whether an output is listened
-    to, `reset` forgets the past.
+    A subclass says what happens in `setup` and `teardown` (which may raise InputError to refuse),
+    `subscribe` and `work`; it puts its input by `take` and publishes by `send`.
+
+    Args:
+        name: Of the node.
+        kind: Its configuration.
+        subject: What it takes in and what comes of it, for the diagnostics: ("image", "mask").
+        topics: Outputs: name below `~/` -> message type and QoS.
     """
 
-    def __init__(self, name: str, kind: type[Config], **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: type[AnyConfig],
+        *,
+        subject: tuple[str, str],
+        topics: dict[str, tuple[type, QoSProfile]],
+        **options: Any,
+    ) -> None:
         super().__init__(name, **options)
-        self.config: Config = kind()
-        self._configured = False
+        self.config: AnyConfig = kind()
+        self.transforms: Transforms | None = None
+        self.worker: Worker[Any] | None = None
+        self.inputs: list[Any] = []
+        self._subject = subject
+        self._topics = topics
+        self._outputs: dict[str, Any] = {}
+        self._state = "unconfigured"
         self._open = False
         self._watch: Any = None
-        self.health = Health(self, self.figures, self.silent)
-        self.parameters: Parameters[Config] = Parameters(
-            self, kind, frozen=lambda: self._configured, changed=self._changed
+        self._heard_at = time.monotonic()
+        self._received = self._dropped = 0
+        self.health = Health(
+            self, state=lambda: self._state, conditions=self._conditions, values=self._values
+        )
+        self.parameters: Parameters[AnyConfig] = Parameters(
+            self, kind, frozen=lambda: self._state != "unconfigured", changed=self._changed
         )
         self._jumps = self.get_clock().create_jump_callback(
             JumpThreshold(
@@ -41,76 +74,114 @@ class ManagedNode(LifecycleNode, Generic[Config]):  # type: ignore[misc]  # rclp
             ),
             post_callback=lambda _: self.reset("time jumped back"),
         )
-        self._service_change_state.callback = self._guarded(self._service_change_state.callback)
+        self._answer_refused_transitions()
 
-    def setup(self, config: Config) -> None:
-        """Load what the node works with and make its publishers."""
-        raise NotImplementedError
+    # What a subclass says.
 
-    def start(self) -> None:
-        """Start working."""
-        raise NotImplementedError
-
-    def stop(self) -> None:
-        """Stop working; nothing is published afterwards."""
+    def setup(self, config: AnyConfig) -> None:
+        """Load what the node works with."""
         raise NotImplementedError
 
     def teardown(self) -> None:
         """Free what `setup` made, all of it or what there is."""
         raise NotImplementedError
 
-    def open_inputs(self) -> None:
-        """Subscribe to the inputs."""
+    def subscribe(self) -> list[Any]:
+        """Subscribe to the inputs; the first one is what is worked through."""
         raise NotImplementedError
 
-    def close_inputs(self) -> None:
-        """Unsubscribe from the inputs."""
+    def work(self, item: Any) -> None:
+        """Work one message through, in the worker's thread."""
         raise NotImplementedError
 
-    def wanted(self) -> bool:
-        """Say whether anybody listens to an output."""
-        raise NotImplementedError
+    def idle(self) -> None:
+        """Do what waits between two messages, in the worker's thread."""
 
-    def reset(self, reason: str, stamp_ns: int | None = None) -> None:
+    def waits(self) -> bool:
+        """Say whether `idle` has something to do soon."""
+        return False
+
+    def forget(self, stamp_ns: int | None = None) -> None:
         """Forget what was gathered over time; `stamp_ns` is where it goes on, if known."""
         raise NotImplementedError
 
     def poll(self) -> None:
-        """Do what has to be done a few times a second while active."""
+        """Do what has to be done a few times a second while active, in the executor's thread."""
 
-    def reconfigure(self, config: Config) -> None:
-        """Take over changed live parameters."""
+    def conditions(self) -> Iterator[Condition]:
+        """Yield what holds at present, besides what every node says."""
+        yield from ()
+
+    def delay(self) -> str:
+        """Return why a result may take long at present; empty when it may not."""
+        return ""
+
+    def values(self) -> dict[str, str]:
+        """Return what the diagnostics should say besides what every node says."""
+        return {}
+
+    # What a subclass calls.
+
+    def take(self, item: Any) -> None:
+        """Take a message in for the worker; the newest wins."""
+        self._heard_at = time.monotonic()
+        if self.worker is not None:
+            self.worker.slot.put(item)
+
+    def wanted(self, *names: str) -> bool:
+        """Say whether somebody listens to one of the outputs; without names: to any."""
+        outputs = self._outputs
+        return any(
+            outputs[name].get_subscription_count() for name in names or outputs if name in outputs
+        )
+
+    def send(self, name: str, message: Any) -> None:
+        """Publish a message, serialized or not."""
+        self._outputs[name].publish(message)
 
     def age_ms(self, stamp_ns: int) -> float:
         """Return how long ago a stamp was on the node's clock."""
         return float(self.get_clock().now().nanoseconds - stamp_ns) / 1e6
 
-    def figures(self) -> dict[str, str]:
-        """Return what the diagnostics should say."""
-        return {}
+    def reset(self, reason: str, stamp_ns: int | None = None) -> None:
+        """Forget the past and moving transforms, and say so."""
+        self.get_logger().info(f"state reset: {reason}")
+        if self.transforms is not None:
+            self.transforms.clear(stamp_ns)
+        self.forget(stamp_ns)
 
-    def silent(self) -> str:
-        """Return a warning when input is missing, else an empty string."""
-        return ""
+    # Life cycle.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read the parameters and set up; one line and no change when that fails."""
         try:
             self.config = self.parameters.config()
+            self.transforms = Transforms(self)
             self.setup(self.config)
+            for name, (kind, qos) in self._topics.items():
+                self._outputs[name] = self.create_lifecycle_publisher(kind, f"~/{name}", qos)
         except Exception as error:  # noqa: BLE001 - whatever fails, the node stays unconfigured
             known = isinstance(error, InputError)
-            self.health.failed(str(error) if known else f"{type(error).__name__}: {error}")
-            self.teardown()
+            self.health.configuration_failed(
+                str(error) if known else f"{type(error).__name__}: {error}"
+            )
+            self._free()
             return FAILURE
-        self._configured = True
-        self.health.failed("")
+        self._state = "inactive"
+        self.health.configuration_failed("")
         return super().on_configure(state)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the work and, unless lazy, take input."""
         result = super().on_activate(state)
-        self.start()
+        self._state = "active"
+        self._heard_at = time.monotonic()
+        self.health.restart()
+        if self.transforms is not None:
+            self.transforms.open()
+        self.worker = Worker(
+            self._subject[0], self._work, self._failed, idle=self.idle, waits=self.waits
+        )
         self._listen()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._watch = self.create_timer(LISTENERS_S, self._listen, clock=steady)
@@ -130,6 +201,7 @@ class ManagedNode(LifecycleNode, Generic[Config]):  # type: ignore[misc]  # rclp
         """Stop and free, whatever the state was."""
         self._halt()
         self._free()
+        self._state = "finalized"
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:  # noqa: ARG002
@@ -146,41 +218,119 @@ class ManagedNode(LifecycleNode, Generic[Config]):  # type: ignore[misc]  # rclp
         super().destroy_node()
 
     def _halt(self) -> None:
-        if self._watch is not None:
-            self.destroy_timer(self._watch)
-            self._watch = None
-            if self._open:
-                self.close_inputs()
-                self._open = False
-            self.stop()
+        if self._watch is None:
+            return
+        self.destroy_timer(self._watch)
+        self._watch = None
+        self._close_inputs()
+        if self.worker is not None:
+            if not self.worker.stop(STOP_S):
+                line = f"the {self._subject[0]} in work took more than {STOP_S:.0f} s"
+                self.get_logger().warning(line)
+            self._received += self.worker.slot.received
+            self._dropped += self.worker.slot.dropped
+            self.worker = None
+        if self.transforms is not None:
+            self.transforms.close()
+        self._state = "inactive"
+        self.forget()
 
     def _free(self) -> None:
-        self._configured = False
+        for publisher in self._outputs.values():
+            self.destroy_lifecycle_publisher(publisher)
+        self._outputs = {}
         self.teardown()
+        self.transforms = None
+        self._state = "unconfigured"
 
     def _listen(self) -> None:
         want = not getattr(self.config, "lazy", False) or self.wanted()
-        if want != self._open:
-            self._open = want
-            (self.open_inputs if want else self.close_inputs)()
+        if want and not self._open:
+            self._open, self._heard_at = True, time.monotonic()
+            self.health.restart()
+            self.inputs = self.subscribe()
+        elif not want:
+            self._close_inputs()
         self.poll()
 
-    def _changed(self, config: Config) -> None:
-        self.config = config
-        if self._configured:
-            self.reconfigure(config)
+    def _close_inputs(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        for subscription in self.inputs:
+            self.destroy_subscription(subscription)
+        self.inputs = []
+        if self.worker is not None:
+            self.worker.slot.clear()
 
-    def _guarded(self, change_state: Any) -> Any:
-        """Answer a transition that the state does not allow, instead of raising as rclpy does."""
+    def _changed(self, config: AnyConfig) -> None:
+        self.config = config
+
+    # Work and what is said of it.
+
+    def _work(self, item: Any) -> None:
+        if self.wanted():
+            self.work(item)
+        else:
+            self.health.restart()  # nobody misses a result
+
+    def _failed(self, error: Exception) -> None:
+        known = isinstance(error, InputError | LookupError)
+        what = self._subject[0]
+        line = str(error) if known else f"{what} dropped: {type(error).__name__}: {error}"
+        self.health.report(what if known else type(error).__name__, line)
+
+    def _conditions(self) -> Iterator[Condition]:
+        if self._state == "active" and self._open:
+            yield from self._supervise()
+        if self._state == "active":
+            yield from self.conditions()
+
+    def _supervise(self) -> Iterator[Condition]:
+        """Say when input or results fail to come."""
+        what, result = self._subject
+        silent_s = time.monotonic() - self._heard_at
+        idle_s = self.health.since_done_s()
+        if silent_s >= SILENCE_S:
+            yield Condition(Level.WARN, f"no {what} on {self.inputs[0].topic_name}")
+        elif delay := self.delay():
+            yield Condition(Level.WARN, delay)
+        elif idle_s >= SILENCE_S and self.wanted():
+            reason = f": {self.health.last_error}" if self.health.last_error else ""
+            line = f"{what}s arrive and no {result} has come for {idle_s:.0f} s{reason}"
+            yield Condition(Level.ERROR, line)
+        if abs(self.health.age_ms) > FOREIGN_CLOCK_MS and not self._simulated_time():
+            yield Condition(
+                Level.WARN,
+                f"stamps are {abs(self.health.age_ms) / 3.6e6:.0f} hours away from the clock: "
+                "a recording needs use_sim_time",
+            )
+
+    def _simulated_time(self) -> bool:
+        return bool(self.get_parameter("use_sim_time").value)
+
+    def _values(self) -> dict[str, str]:
+        slot = self.worker.slot if self.worker is not None else None
+        return {
+            "received": str(self._received + (slot.received if slot else 0)),
+            "dropped": str(self._dropped + (slot.dropped if slot else 0)),
+            **self.values(),
+        }
+
+    def _answer_refused_transitions(self) -> None:
+        """Answer a transition that the state does not allow; rclpy raises and never replies."""
+        service = getattr(self, "_service_change_state", None)
+        if service is None:  # not public: other versions may do better by themselves
+            return
+        change_state = service.callback
 
         def answer(request: Any, response: Any) -> Any:
             try:
                 return change_state(request, response)
-            except RCLError:
-                state = self._state_machine.current_state[1]
+            except Exception:  # noqa: BLE001 - of a type of the bindings, which is not public
                 wish = request.transition.label or f"transition {request.transition.id}"
-                self.get_logger().warning(f"{wish} refused: the node is {state}")
+                self.get_logger().warning(f"{wish} refused: the node is {self._state}")
                 response.success = False
                 return response
 
-        return answer
+        service.callback = answer

@@ -10,7 +10,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.messages.cdr import Header, split_stamp
-from pdn_ros.perception import Result
+from pdn_ros.network import Prediction
 
 PLANE_M = 2.0
 """Distance of the plane before the camera on which the patches are drawn."""
@@ -29,7 +29,7 @@ def header_message(header: Header) -> HeaderMessage:
 
 def patch_markers(
     header: Header,
-    result: Result,
+    prediction: Prediction,
     camera: Camera,
     T_base_camera: Array | None,  # noqa: N803
 ) -> MarkerArray:
@@ -37,12 +37,12 @@ def patch_markers(
 
     Args:
         header: Of the image.
-        result: Of the image.
+        prediction: Of the image.
         camera: Of the image.
         T_base_camera: Camera in the robot's frame, whose z = 0 is the ground; without it there are
             no footprints.
     """
-    corners = _corner_rays(result, camera)
+    corners = _corner_rays(prediction, camera)
     frames = _lines(header, "patches", (1.0, 0.85, 0.1), corners * PLANE_M)
     markers = [frames]
     if T_base_camera is not None:
@@ -51,10 +51,10 @@ def patch_markers(
     return MarkerArray(markers=markers)
 
 
-def _corner_rays(result: Result, camera: Camera) -> Array:
+def _corner_rays(prediction: Prediction, camera: Camera) -> Array:
     """Directions (z = 1) of the corners of the selected patches, (K, 4, 3)."""
-    row, col = np.divmod(result.selected.astype(np.int64), result.weights.shape[1])
-    size = result.patch_size
+    row, col = np.divmod(prediction.selected.astype(np.int64), prediction.weights.shape[1])
+    size = prediction.patch_size
     left, top = col * size, row * size
     right, bottom = left + size - 1, top + size - 1
     u = np.stack((left, right, right, left), axis=1).clip(0, camera.width - 1)

@@ -3,224 +3,249 @@
 import gc
 import threading
 import time
+from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_srvs.srv import Empty
+from std_msgs.msg import Float32
+from std_srvs.srv import Empty, SetBool
 
-from pdn_ros.errors import InputError
+from pdn_ros.messages.camera_info import read_camera_info
+from pdn_ros.messages.cdr import Header, read_header
+from pdn_ros.messages.images import read_depth
+from pdn_ros.messages.occupancy import write_grid
+from pdn_ros.messages.patches import read_prior
 from pdn_ros.msg import PatchPrior
-from pdn_ros.perception import Frame, Pipeline, PipelineConfig
-from pdn_ros.ros.camera_infos import CameraInfos
+from pdn_ros.perception.config import PerceptionConfig
+from pdn_ros.perception.lidar import DepthImage
+from pdn_ros.perception.mapping import StampedGrid
+from pdn_ros.perception.perception import Perception
+from pdn_ros.ros import publishers
 from pdn_ros.ros.decoding import decode
-from pdn_ros.ros.lidar_inputs import LidarInputs
-from pdn_ros.ros.managed import ManagedNode
-from pdn_ros.ros.parameters import PerceptionConfig
-from pdn_ros.ros.publishers import NEED_CONFIDENCE, Outputs, Shot
+from pdn_ros.ros.diagnostics import Condition, Level
+from pdn_ros.ros.managed import SILENCE_S, ManagedNode
 from pdn_ros.ros.qos import newest
-from pdn_ros.ros.scene import Scene
-from pdn_ros.ros.slot import Worker
 from pdn_ros.ros.spin import run
-from pdn_ros.ros.transforms import Transforms
 
-SILENCE_S = 2.0
-"""After so long without an image the diagnostics warn."""
-STOP_S = 10.0
 JUMP_NS = 500_000_000
 """An image that is older than its predecessor by more comes from a recording that started again."""
+LOSS_WINDOW = 25
+"""Polls over which images and camera_infos are counted against each other."""
+LOSS_MESSAGES = 15
 
 
 class PerceptionNode(ManagedNode[PerceptionConfig]):
-    """Runs the pipeline on the newest image in a thread; publishes what is listened to."""
+    """Runs perception on the newest image in a thread; publishes what is listened to."""
 
     def __init__(self, **options: Any) -> None:
-        self._pipeline: Pipeline | None = None
-        self._transforms: Transforms | None = None
-        self._scene: Scene | None = None
-        self._outputs: Outputs | None = None
-        self._worker: Worker[tuple[bytes, int]] | None = None
+        self._perception: Perception | None = None
         self._applied: PerceptionConfig | None = None
-        self._inputs: list[Any] = []
+        self._enabled = True
         self._forget = threading.Event()
         self._last_ns = 0
-        self._heard_at = time.monotonic()
         self._refined = 0
         self._overhead_ms = 0.0
-        self._received = self._dropped = 0
-        super().__init__("perception", PerceptionConfig, **options)
-        self._infos = CameraInfos()
-        self._lidar = LidarInputs(self.health.trouble)
+        self._prior_at: float | None = None
+        self._infos = 0
+        self._counts: deque[tuple[int, int]] = deque(maxlen=LOSS_WINDOW)
+        super().__init__(
+            "perception",
+            PerceptionConfig,
+            subject=("image", "mask"),
+            topics=publishers.TOPICS,
+            **options,
+        )
         self.create_service(Empty, "~/reset_grid", self._reset_grid)
+        self.create_service(SetBool, "~/enable", self._enable)
 
     def setup(self, config: PerceptionConfig) -> None:
-        """Load the network and make the publishers."""
-        self._pipeline = Pipeline(_pipeline_config(config))
-        classes = self._pipeline.classes
-        self._transforms = Transforms(self)
-        self._scene = Scene(
-            config,
-            classes,
-            self._transforms,
-            self._infos,
-            trouble=self.health.trouble,
-            note=self.get_logger().info,
+        """Load the network."""
+        assert self.transforms is not None
+        self._perception = Perception(
+            config, self.transforms, report=self.health.report, note=self.get_logger().info
         )
-        self._outputs = Outputs(self, classes)
         self._applied = config
-        self.get_logger().info(f"{self._pipeline.backend}, {len(classes.names)} classes")
-
-    def start(self) -> None:
-        """Listen to TF and start the worker."""
-        if self._transforms is not None:
-            self._transforms.open()
-        self._heard_at = time.monotonic()
-        self._worker = Worker("frames", self._work, self._report)
-        if self._outputs is not None:
-            self._outputs.publish_classes()
-
-    def stop(self) -> None:
-        """Stop the worker after the frame in work."""
-        if self._worker is not None:
-            if not self._worker.stop(STOP_S):
-                self.get_logger().warning(f"the frame in work took more than {STOP_S:.0f} s")
-            self._received += self._worker.slot.received
-            self._dropped += self._worker.slot.dropped
-            self._worker = None
-        if self._transforms is not None:
-            self._transforms.close()
-        self._forget.set()
+        pipeline = self._perception.pipeline
+        for size in config.warm_up:
+            width, height = (int(side) for side in size.split("x"))
+            pipeline.warm_up(width, height)
+        line = f"{pipeline.backend}, {len(pipeline.classes.names)} classes"
+        self.get_logger().info(line)
 
     def teardown(self) -> None:
-        """Free the network, the publishers and TF."""
-        if self._outputs is not None:
-            self._outputs.close()
-        if self._transforms is not None:
-            self._transforms.close()
-        self._pipeline = self._transforms = self._scene = self._outputs = None
+        """Free the network."""
+        self._perception = None
         gc.collect()
 
-    def open_inputs(self) -> None:
-        """Subscribe; images, priors and depth arrive serialised and are read by the worker."""
-        self._heard_at = time.monotonic()
-        compressed = self.config.image_transport == "compressed"
+    def subscribe(self) -> list[Any]:
+        """Subscribe; images, priors and depth arrive serialized and are read by the worker."""
+        config, sensor = self.config, newest()
+        compressed = config.image_transport == "compressed"
         kind, name = (CompressedImage, "image/compressed") if compressed else (Image, "image")
-        image, sensor = newest(self.config.image_qos), newest()
-        subscribe = self.create_subscription
-        self._inputs = [
-            subscribe(kind, name, self._take, image, raw=True),
-            subscribe(CameraInfo, "camera_info", self._infos.put, sensor, raw=True),
-            subscribe(PatchPrior, "lidar_prior", self._lidar.put_prior, sensor, raw=True),
-            subscribe(Image, "lidar_depth", self._lidar.put_depth, sensor, raw=True),
+        self._counts.clear()
+        self._prior_at = None
+        make = self.create_subscription
+        if self._perception is not None:
+            publishers.publish_classes(self, self._perception.pipeline.classes)
+        return [
+            make(kind, name, self._take_image, newest(config.image_qos), raw=True),
+            make(CameraInfo, "camera_info", self._take_info, sensor, raw=True),
+            make(PatchPrior, "lidar_prior", self._take_prior, sensor, raw=True),
+            make(Image, "lidar_depth", self._take_depth, sensor, raw=True),
         ]
 
-    def close_inputs(self) -> None:
-        """Unsubscribe and drop what waits."""
-        for subscription in self._inputs:
-            self.destroy_subscription(subscription)
-        self._inputs = []
-        if self._worker is not None:
-            self._worker.slot.clear()
+    def work(self, item: tuple[bytes, int]) -> None:
+        """Work one image through: decode, segment, publish, map, publish the rest."""
+        data, received_ns = item
+        perception, config = self._perception, self.config
+        assert perception is not None
+        compressed = config.image_transport == "compressed"
+        header, image = decode(data, compressed=compressed, max_pixels=config.max_pixels)
+        self._keep_up(perception, config, header)
+
+        observation = perception.segment(
+            header, image, confidence=self.wanted(*publishers.NEED_CONFIDENCE)
+        )
+        publishers.publish_prediction(self, observation, config)
+
+        if self.wanted(*publishers.NEED_PLACE):
+            perception.locate(observation)
+        if self.wanted("occupancy"):
+            self._publish_grid(perception.map(observation))
+
+        publishers.publish_costmap(self, observation, perception, config)
+        publishers.publish_pictures(self, observation, perception.pipeline.classes)
+        self._finish(header, observation.prediction.times.total, received_ns)
+        self._refined = len(observation.prediction.selected)
+
+    def idle(self) -> None:
+        """Add masks whose transforms have come late to the grid."""
+        if self._perception is not None:
+            self._publish_grid(self._perception.mapper.update())
+
+    def waits(self) -> bool:
+        """Say whether masks wait for transforms."""
+        return self._perception is not None and self._perception.mapper.waits
 
     def poll(self) -> None:
         """Clear the grid when the camera is dead."""
-        if self._scene is not None and self._outputs is not None:
-            cleared = self._scene.forgotten()
-            if cleared is not None:
-                self._outputs.publish_grid(*cleared)
+        slot = self.worker.slot if self.worker is not None else None
+        self._counts.append((slot.received if slot else 0, self._infos))
+        if self._perception is not None and "occupancy" in publishers.TOPICS:
+            self._publish_grid(self._perception.mapper.expired())
 
-    def wanted(self) -> bool:
-        """Say whether anybody listens to an output."""
-        return self._outputs is not None and self._outputs.wanted()
-
-    def reset(self, reason: str, stamp_ns: int | None = None) -> None:
-        """Forget evidence, priors and moving transforms."""
-        self.get_logger().info(f"state reset: {reason}")
-        if self._transforms is not None:
-            self._transforms.clear(stamp_ns)
-        self._lidar.clear()
+    def forget(self, stamp_ns: int | None = None) -> None:  # noqa: ARG002
+        """Forget evidence and priors; the worker does it before the next image."""
         self._forget.set()
 
-    def silent(self) -> str:
-        """Warn when no image comes."""
-        if not self._inputs or time.monotonic() - self._heard_at < SILENCE_S:
-            return ""
-        return f"no image on {self._inputs[0].topic_name}"
+    def delay(self) -> str:
+        """Say that a model is being built."""
+        return self._perception.pipeline.building if self._perception is not None else ""
 
-    def figures(self) -> dict[str, str]:
-        """Backend, mode, K, prior and drops for the diagnostics."""
-        slot = self._worker.slot if self._worker is not None else None
+    def conditions(self) -> Iterator[Condition]:
+        """Yield what is worse than it should be although masks come."""
+        limits = self.config.health
+        rate, age_ms = self.health.rate_hz(), self.health.age_ms
+        if self._enabled and rate and rate < limits.min_rate:
+            yield Condition(Level.WARN, f"{rate:.1f} masks a second, below {limits.min_rate:g}")
+        if limits.max_age_ms and age_ms > limits.max_age_ms:
+            yield Condition(
+                Level.WARN, f"masks are {age_ms:.0f} ms old, above {limits.max_age_ms:g}"
+            )
+        if self._prior_at is not None and time.monotonic() - self._prior_at >= SILENCE_S:
+            since = time.monotonic() - self._prior_at
+            yield Condition(Level.WARN, f"the LiDAR's prior is lost for {since:.0f} s")
+        perception = self._perception
+        if perception is None:
+            return
+        if perception.pipeline.fallback:
+            yield Condition(Level.WARN, perception.pipeline.fallback)
+        frame, wanted = perception.mapper.frame, self.config.grid.frame
+        if frame and frame != wanted and self.wanted("occupancy"):
+            yield Condition(Level.WARN, f"the grid stands in {frame}: TF has no {wanted}")
+        yield from self._losses()
+
+    def values(self) -> dict[str, str]:
+        """Return backend, mode, K and prior for the diagnostics."""
+        perception = self._perception
+        pipeline = perception.pipeline if perception is not None else None
         return {
-            "received": str(self._received + (slot.received if slot else 0)),
-            "dropped": str(self._dropped + (slot.dropped if slot else 0)),
-            "backend": self._pipeline.backend if self._pipeline is not None else "none",
+            "backend": pipeline.backend if pipeline else "none",
+            "precision": pipeline.precision if pipeline else "none",
             "mode": self.config.mode,
             "K": str(self._refined),
             "overhead_ms": f"{self._overhead_ms:.1f}",
-            "prior": self._lidar.state,
+            "prior": perception.lidar.state if perception is not None else "none",
+            "enabled": str(self._enabled).lower(),
         }
 
-    def _take(self, data: bytes, info: dict[str, int]) -> None:
-        self._heard_at = time.monotonic()
-        if self._worker is not None:
-            # Not every middleware says when a message came in.
-            self._worker.slot.put((data, info["received_timestamp"] or time.time_ns()))
-
-    def _reset_grid(self, _: Any, response: Any) -> Any:
-        self._forget.set()
-        return response
-
-    def _report(self, error: Exception) -> None:
-        if isinstance(error, InputError):
-            self.health.trouble("image", str(error))
-        else:
-            self.health.trouble("frame", f"frame dropped: {type(error).__name__}: {error}")
-
-    def _work(self, item: tuple[bytes, int]) -> None:
-        """Work one image through, in the worker's thread."""
-        data, received_ns = item
-        pipeline, scene, outputs, config = self._pipeline, self._scene, self._outputs, self.config
-        if pipeline is None or scene is None or outputs is None or not outputs.wanted():
+    def _losses(self) -> Iterator[Condition]:
+        """Say when most images are lost between camera and node, as with Fast DDS's defaults."""
+        if len(self._counts) < LOSS_WINDOW:
             return
-        header, image = decode(data, compressed=config.image_transport == "compressed")
+        (images_before, infos_before), (images, infos) = self._counts[0], self._counts[-1]
+        came, announced = images - images_before, infos - infos_before
+        if announced >= LOSS_MESSAGES and came < 0.5 * announced:
+            yield Condition(
+                Level.WARN,
+                f"{came} images for {announced} camera_infos: the others were lost on their way; "
+                "set FASTRTPS_DEFAULT_PROFILES_FILE to config/fastdds.xml in the camera's shell",
+            )
+
+    def _keep_up(self, perception: Perception, config: PerceptionConfig, header: Header) -> None:
+        """Take over what has changed since the last image."""
         if self._last_ns - header.stamp_ns > JUMP_NS:
             self.reset("an image is older than the one before", header.stamp_ns)
         self._last_ns = header.stamp_ns
         if self._forget.is_set():
             self._forget.clear()
-            scene.reset()
+            perception.reset()
         if config is not self._applied:
-            pipeline.reconfigure(_pipeline_config(config))
-            scene.reconfigure(config)
+            perception.reconfigure(config)
             self._applied = config
-        size, age = (image.shape[1], image.shape[0]), config.lidar.max_age_ms
-        self._lidar.expect(header.stamp_ns)
-        prior = self._lidar.prior(header.stamp_ns, size, pipeline.patch_size, age)
-        frame = Frame(image, header.stamp_ns, prior)
-        result = pipeline.process(frame, confidence=outputs.wanted(*NEED_CONFIDENCE))
-        depth = None
-        if outputs.wanted("occupancy", "costmap/points"):
-            depth = self._lidar.depth(header.stamp_ns, size, age)
-        outputs.publish(Shot(header, image, result, prior, depth), scene, config)
+
+    def _finish(self, header: Header, processing_ms: float, received_ns: int) -> None:
         age_ms = self.age_ms(header.stamp_ns)
-        spent_ms = (time.time_ns() - received_ns) / 1e6
-        self._overhead_ms = spent_ms - result.times.total
-        outputs.publish_times(result.times.total, age_ms, self._overhead_ms)
-        self._refined = len(result.selected)
-        self.health.frame(age_ms)
+        self._overhead_ms = (time.time_ns() - received_ns) / 1e6 - processing_ms
+        self.send("debug/processing_time_ms", Float32(data=processing_ms))
+        self.send("debug/pipeline_latency_ms", Float32(data=age_ms))
+        self.send("debug/overhead_ms", Float32(data=self._overhead_ms))
+        self.health.done(age_ms)
 
+    def _publish_grid(self, due: StampedGrid | None) -> None:
+        if due is not None:
+            self.send("occupancy", write_grid(*due))
 
-def _pipeline_config(config: PerceptionConfig) -> PipelineConfig:
-    return PipelineConfig(
-        weights=config.weights,
-        classes=config.classes,
-        device=config.device,
-        backend=config.backend,
-        mode=config.mode,
-        budget=config.budget,
-        threshold=config.threshold,
-        lidar_weight=config.lidar.weight,
-        deadline_ms=config.deadline_ms,
-    )
+    def _take_image(self, data: bytes, info: dict[str, int]) -> None:
+        if self._enabled:
+            # Not every middleware says when a message came in.
+            self.take((data, info["received_timestamp"] or time.time_ns()))
+
+    def _take_info(self, data: bytes) -> None:
+        self._infos += 1
+        if self._perception is not None:
+            self._perception.cameras.put(read_camera_info(data))
+
+    def _take_prior(self, data: bytes) -> None:
+        self._prior_at = time.monotonic()
+        if self._perception is not None:
+            self._perception.lidar.put_prior(read_prior(data))
+
+    def _take_depth(self, data: bytes) -> None:
+        if self._perception is not None:
+            depth = DepthImage(read_header(data).stamp_ns, lambda: read_depth(data)[1])
+            self._perception.lidar.put_depth(depth)
+
+    def _reset_grid(self, _: Any, response: Any) -> Any:
+        self._forget.set()
+        return response
+
+    def _enable(self, request: Any, response: Any) -> Any:
+        self._enabled = bool(request.data)
+        response.success = True
+        response.message = "segmenting" if self._enabled else "images are left alone"
+        return response
 
 
 def main() -> int:

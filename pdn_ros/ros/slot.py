@@ -11,6 +11,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+IDLE_S = 0.02
+"""How often a worker looks after what waits while no item comes."""
+
 _BEHIND = 2
 """By so much the worker is nicer (nice(2)) than the thread that takes messages."""
 
@@ -24,6 +27,11 @@ class LatestSlot(Generic[T]):
         self._closed = False
         self._received = 0
         self._dropped = 0
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing goes in or comes out any more."""
+        return self._closed
 
     @property
     def received(self) -> int:
@@ -73,14 +81,24 @@ class Worker(Generic[T]):
         name: Of the thread.
         handle: Called with each item, never in two threads at once.
         failed: Called with what `handle` raised; the next item is handled all the same.
+        idle: Called every `IDLE_S` while no item comes and `waits` says so.
+        waits: Says whether `idle` has something to do.
     """
 
     def __init__(
-        self, name: str, handle: Callable[[T], None], failed: Callable[[Exception], None]
+        self,
+        name: str,
+        handle: Callable[[T], None],
+        failed: Callable[[Exception], None],
+        *,
+        idle: Callable[[], None] = lambda: None,
+        waits: Callable[[], bool] = lambda: False,
     ) -> None:
         self.slot: LatestSlot[T] = LatestSlot()
         self._handle = handle
         self._failed = failed
+        self._idle = idle
+        self._waits = waits
         # A daemon: a native call that hangs must not keep the process alive after a signal.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -97,8 +115,12 @@ class Worker(Generic[T]):
             thread = threading.get_native_id()
             nice = os.getpriority(os.PRIO_PROCESS, thread)
             os.setpriority(os.PRIO_PROCESS, thread, min(nice + _BEHIND, 19))
-        while (item := self.slot.take()) is not None:
+        while not self.slot.closed:
+            item = self.slot.take(IDLE_S if self._waits() else None)
             try:
-                self._handle(item)
-            except Exception as error:  # noqa: BLE001 - the caller reports it and frames go on
+                if item is not None:
+                    self._handle(item)
+                elif not self.slot.closed:
+                    self._idle()
+            except Exception as error:  # noqa: BLE001 - the caller reports it and work goes on
                 self._failed(error)

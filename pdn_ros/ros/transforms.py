@@ -1,7 +1,6 @@
 """Transforms from /tf and /tf_static."""
 
 import threading
-import time
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
@@ -15,8 +14,6 @@ from pdn_ros.geometry.transform_buffer import TransformBuffer
 from pdn_ros.geometry.transforms import Matrix
 from pdn_ros.messages.transforms import read_poses
 
-WAIT_S = 0.05
-"""How long a frame waits for a transform that is under way."""
 _RESTART_S = 1.0
 _POLL_S = 0.5
 _DEPTH = 1000  # messages that may come between two polls
@@ -119,29 +116,6 @@ class Transforms:
 
     def _warn(self, line: str) -> None:
         self._node.get_logger().warning(line, throttle_duration_sec=5.0)
-
-
-def listen(node: Node) -> Transforms:
-    """Start listening to transforms on a node."""
-    transforms = Transforms(node)
-    transforms.open()
-    return transforms
-
-
-def lookup_soon(transforms: Transforms, target: str, source: str, stamp_ns: int) -> Matrix:
-    """Look up, and wait a moment for a transform that may still be under way.
-
-    Raises:
-        LookupError: With one line, when TF does not say in time.
-    """
-    end = time.monotonic() + WAIT_S
-    while True:
-        try:
-            return transforms.lookup(target, source, stamp_ns)
-        except LookupError:
-            if time.monotonic() > end or not transforms.connected(target, source):
-                raise
-            time.sleep(0.005)
 
 
 class _NeverExecuted(CallbackGroup):  # type: ignore[misc]  # rclpy is untyped here

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.classes import ClassSet, Role
+from pdn_ros.config import build
 from pdn_ros.datasets import LabelledImages, open_dataset
 from pdn_ros.errors import InputError
 from pdn_ros.metrics import BoundaryIoU, Confusion, MendableErrors, Seams, Waste
+from pdn_ros.network import Prediction
 from pdn_ros.network.selector import select
-from pdn_ros.perception import Frame, Pipeline, PipelineConfig, Result
+from pdn_ros.perception import Pipeline, PipelineConfig
 from pdn_ros.validation.cost import COUNTER, Cost
 from pdn_ros.validation.results import ModeFigures, Validation
 from pdn_ros.validation.selectors import coarse_entropy
@@ -65,23 +67,22 @@ class Runner:
     """
 
     def __init__(self, settings: Settings):
-        self._base = PipelineConfig(
-            weights=settings.weights, backend=settings.backend, budget=settings.budget
-        )
+        names = ("weights", "backend", "budget")
+        self._base = build(PipelineConfig, {name: getattr(settings, name) for name in names})
         self._pipeline = Pipeline(self._base)
         self._cost = Cost(self._pipeline.network)
         self._warm: set[tuple[str, tuple[int, ...]]] = set()
         self.classes: ClassSet = self._pipeline.classes
         self.backend: str = self._pipeline.backend
 
-    def run(self, mode: str, image: NDArray[np.uint8]) -> Result:
+    def run(self, mode: str, image: NDArray[np.uint8]) -> Prediction:
         """Segment an image; the first of a size warms up, so that its time is like the others'."""
-        self._pipeline.reconfigure(self._config(mode, image))
-        frame = Frame(image=image)
+        config, scale = self._config(mode, image)
+        self._pipeline.reconfigure(config)
         if (mode, image.shape) not in self._warm:
             self._warm.add((mode, image.shape))
-            self._pipeline.process(frame, confidence=False)
-        return self._pipeline.process(frame, confidence=False)
+            self._pipeline.segment(image, confidence=False, dense_scale=scale)
+        return self._pipeline.segment(image, confidence=False, dense_scale=scale)
 
     def by_entropy(self, image: NDArray[np.uint8], count: int) -> NDArray[np.int32]:
         """Return the ids of as many patches, chosen by the entropy of the coarse logits."""
@@ -92,22 +93,24 @@ class Runner:
     def gmac(self, mode: str, image: NDArray[np.uint8], selected: int) -> float:
         """Count what `run` cost for this image."""
         height, width = image.shape[:2]
-        config = self._config(mode, image)
+        config, scale = self._config(mode, image)
         if config.mode == "dense":
-            return self._cost.dense(height, width, config.dense_scale) / 1e9
+            return self._cost.dense(height, width, scale) / 1e9
         return self._cost.patches(height, width, selected) / 1e9
 
-    def _config(self, mode: str, image: NDArray[np.uint8]) -> PipelineConfig:
+    def _config(self, mode: str, image: NDArray[np.uint8]) -> tuple[PipelineConfig, float]:
+        """Return the configuration of a mode, and the scale that dense mode sees."""
+        scale = 1.0
         match mode:
             case "equal_cost":
                 size = image.shape[0], image.shape[1]
                 scale = self._cost.equal_scale(*size, self._base.budget or None)
-                update: dict[str, Any] = {"mode": "dense", "dense_scale": scale}
+                update: dict[str, Any] = {"mode": "dense"}
             case "all_patches":
                 update = {"mode": "patch", "budget": ALL_PATCHES}
             case _:
                 update = {"mode": mode}
-        return self._base.model_copy(update=update)
+        return self._base.model_copy(update=update), scale
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 from pdn_ros.classes import load_classes
 from pdn_ros.datasets import open_dataset
 from pdn_ros.metrics import Confusion
-from pdn_ros.perception import Frame, Pipeline, PipelineConfig
+from pdn_ros.perception import Pipeline, PipelineConfig
 
 CLASSES = load_classes("street")
 
@@ -20,7 +20,7 @@ def confusion(data: Path, mode: str, every: int) -> Confusion:
     pipeline = Pipeline(PipelineConfig(mode=mode, device="cpu"))
     for i in range(0, len(images), every):
         sample = images.sample(i)
-        result = pipeline.process(Frame(sample.image), confidence=False)
+        result = pipeline.segment(sample.image, confidence=False)
         found.update(result.mask, sample.label)
     return found
 
@@ -45,7 +45,7 @@ def test_the_driver_leaves_sky_and_plain_road_alone(shared_data: Path) -> None:
     wasted, refined = 0, 0
     for i in range(0, len(images), 4):
         sample = images.sample(i)
-        result = pipeline.process(Frame(sample.image), confidence=False)
+        result = pipeline.segment(sample.image, confidence=False)
         for patch in result.selected.tolist():
             row, col = divmod(patch, result.weights.shape[1])
             size = result.patch_size

@@ -12,7 +12,7 @@ import torch
 
 from pdn_ros.errors import InputError
 from pdn_ros.network import Options, PatchDriveNet, predict
-from pdn_ros.perception import Frame, Pipeline, PipelineConfig
+from pdn_ros.perception import Pipeline, PipelineConfig
 from pdn_ros.perception.backends import available, compiled_parts, load_parts, pick
 from pdn_ros.perception.backends.accuracy import InaccurateError
 from pdn_ros.perception.backends.accuracy import check as accuracy_check
@@ -354,7 +354,7 @@ def test_the_pipeline_takes_what_export_wrote(tmp_path) -> None:
     folder = export("openvino", weights=str(weights), sizes=[(256, 128)])
     assert folder == tmp_path / "mine.openvino"
     config = PipelineConfig(weights=str(weights), backend="openvino", device="cpu")
-    result = Pipeline(config).process(Frame(picture(128, 256)))
+    result = Pipeline(config).segment(picture(128, 256))
     assert result.mask.shape == (128, 256)
     assert not list((tmp_path / "cache").rglob("manifest.json"))
 
@@ -372,7 +372,7 @@ def test_what_cannot_be_exported_is_said(name: str, message: str) -> None:
 def test_smallest_and_largest_images(size: tuple[int, int]) -> None:
     config = PipelineConfig(backend="torch", device="cpu", budget=4)
     image = np.broadcast_to(np.uint8(90), (*size, 3))
-    assert Pipeline(config).process(Frame(np.ascontiguousarray(image))).mask.shape == size
+    assert Pipeline(config).segment(np.ascontiguousarray(image)).mask.shape == size
 
 
 def test_a_backend_that_cannot_start_leaves_auto_with_torch(net, monkeypatch, caplog) -> None:
@@ -440,7 +440,7 @@ def test_memory_that_runs_out_costs_patches_and_is_said(net, caplog) -> None:
     pipeline._parts = Hungry(net, most=3)
     image = picture(512, 512)  # 16 patches
     for _ in range(2):
-        result = pipeline.process(Frame(image))
+        result = pipeline.segment(image)
         assert (result.budget, len(result.selected)) == (2, 2)
         assert result.budget_reason == "out of GPU memory"
     assert caplog.text.count("at most") == 2  # 8 -> 4 -> 2, and then it is known
@@ -449,7 +449,7 @@ def test_memory_that_runs_out_costs_patches_and_is_said(net, caplog) -> None:
 def test_memory_that_runs_out_for_good_leads_to_the_cpu(net, caplog) -> None:
     pipeline = Pipeline(PipelineConfig(backend="torch", device="cpu", budget=4))
     pipeline._parts = Hungry(net, most=-1)
-    result = pipeline.process(Frame(picture(256, 256)))
+    result = pipeline.segment(picture(256, 256))
     assert result.budget_reason == "out of GPU memory: on the CPU"
     assert pipeline.device == "cpu" and len(result.selected) == 4
     assert "runs on the CPU from now on" in caplog.text
@@ -466,8 +466,8 @@ def test_cuda_without_a_gpu_is_one_line() -> None:
 def test_the_gpu_agrees_with_the_cpu() -> None:
     image = picture(512, 768)
     gpu, cpu = (Pipeline(PipelineConfig(backend="torch", device=d)) for d in ("cuda", "cpu"))
-    expected = cpu.process(Frame(image))
+    expected = cpu.segment(image)
     for _ in range(3):  # eager, captured, replayed
-        result = gpu.process(Frame(image))
+        result = gpu.segment(image)
         np.testing.assert_allclose(result.weights, expected.weights, atol=0.02)
         assert (result.mask == expected.mask).mean() > 0.99

@@ -4,7 +4,7 @@ import torch
 
 from pdn_ros.errors import InputError
 from pdn_ros.network import predict
-from pdn_ros.perception import Frame, Pipeline, PipelineConfig
+from pdn_ros.perception import Pipeline, PipelineConfig
 from pdn_ros.perception.backends import available, pick
 
 
@@ -26,7 +26,7 @@ def test_pipeline_is_predict_to_the_bit(torch_pipeline, image, mode: str) -> Non
     from pdn_ros import PatchDriveNet
 
     torch_pipeline.reconfigure(torch_pipeline.config.model_copy(update={"mode": mode}))
-    result = torch_pipeline.process(Frame(image))
+    result = torch_pipeline.segment(image)
     expected = PatchDriveNet.load().predict(image, mode=mode)
     np.testing.assert_array_equal(result.mask, expected.mask)
     np.testing.assert_array_equal(result.confidence, expected.confidence)
@@ -36,8 +36,8 @@ def test_pipeline_is_predict_to_the_bit(torch_pipeline, image, mode: str) -> Non
 @pytest.mark.skipif("openvino" not in available(), reason="OpenVINO is not installed")
 def test_openvino_agrees_with_torch(torch_pipeline, image) -> None:
     torch_pipeline.reconfigure(torch_pipeline.config.model_copy(update={"mode": "patch"}))
-    expected = torch_pipeline.process(Frame(image))
-    result = Pipeline(PipelineConfig(backend="openvino", device="cpu")).process(Frame(image))
+    expected = torch_pipeline.segment(image)
+    result = Pipeline(PipelineConfig(backend="openvino", device="cpu")).segment(image)
     np.testing.assert_allclose(result.weights, expected.weights, atol=0.02)
     assert (result.mask == expected.mask).mean() > 0.99
 
@@ -45,16 +45,16 @@ def test_openvino_agrees_with_torch(torch_pipeline, image) -> None:
 @pytest.mark.parametrize("backend", available())
 def test_a_result_outlives_the_next_frame(image, backend: str) -> None:
     pipeline = Pipeline(PipelineConfig(backend=backend, device="cpu"))
-    result = pipeline.process(Frame(image))
+    result = pipeline.segment(image)
     arrays = result.mask, result.confidence, result.weights, result.scores, result.selected
     before = [array.copy() for array in arrays]
-    pipeline.process(Frame(255 - image[::-1]))
+    pipeline.segment(255 - image[::-1])
     for array, kept in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, kept)
 
 
 def test_confidence_is_left_out_when_nobody_wants_it(torch_pipeline, image) -> None:
-    assert torch_pipeline.process(Frame(image), confidence=False).confidence is None
+    assert torch_pipeline.segment(image, confidence=False).confidence is None
 
 
 @pytest.mark.parametrize(
@@ -84,10 +84,10 @@ def test_weights_of_other_classes_are_refused(tmp_path) -> None:
 
 def test_bad_frames_raise_and_the_next_one_works(torch_pipeline, image) -> None:
     with pytest.raises(InputError, match="at least 32x32"):
-        torch_pipeline.process(Frame(image[:20]))
+        torch_pipeline.segment(image[:20])
     with pytest.raises(InputError, match="prior of"):
-        torch_pipeline.process(Frame(image, prior=np.zeros((9, 9), np.float32)))
-    assert torch_pipeline.process(Frame(image)).mask.shape == image.shape[:2]
+        torch_pipeline.segment(image, prior=np.zeros((9, 9), np.float32))
+    assert torch_pipeline.segment(image).mask.shape == image.shape[:2]
 
 
 def test_backend_cannot_change_while_running(torch_pipeline) -> None:
@@ -121,7 +121,7 @@ def test_under_a_deadline_torch_keeps_out_of_the_way(
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        pipeline.process(Frame(image))
+        pipeline.segment(image)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

@@ -4,20 +4,24 @@ from wall import T_BASE_OPTICAL, camera
 
 from pdn_ros.geometry.transforms import invert
 from pdn_ros.messages.boxes import Box
+from pdn_ros.messages.cdr import Header
 from pdn_ros.messages.occupancy import Grid
-from pdn_ros.replay.boxes import BoxTally, Patches, returns_in_free
+from pdn_ros.messages.patches import PatchArray
+from pdn_ros.replay.boxes import BoxTally, returns_in_free, selected_by_driver
 
 T_CAMERA_BASE = invert(T_BASE_OPTICAL)
 
 
-def patches(selected: list[int], best: list[int]) -> Patches:
+def patches(selected: list[int], best: list[int]) -> PatchArray:
     """3 x 5 patches of 64 px; the driver alone would take `best`."""
     weights = np.zeros(15, dtype=np.float32)
     weights[best] = 1.0
-    return Patches(64, weights.reshape(3, 5), np.array(selected))
+    weights = weights.reshape(3, 5)
+    ids = np.array(selected)
+    return PatchArray(Header(0, ""), (320, 192), 64, weights, None, weights, ids, "patch", 4, "")
 
 
-def tally(boxes: list[Box], grid: Grid | None, picked: Patches | None, points=None) -> BoxTally:
+def tally(boxes: list[Box], grid: Grid | None, picked: PatchArray | None, points=None) -> BoxTally:
     result = BoxTally()
     result.add(
         boxes, camera=camera(), t_camera_base=T_CAMERA_BASE, grid=grid, t_grid_base=np.eye(4),
@@ -62,8 +66,7 @@ def test_half_of_a_small_box_must_be_refined() -> None:
 
 
 def test_ties_go_to_the_lower_index_as_in_the_selector() -> None:
-    picked = Patches(64, np.zeros((3, 5), dtype=np.float32), np.array([7, 8]))
-    assert np.flatnonzero(picked.chosen_without_prior()).tolist() == [0, 1]
+    assert selected_by_driver(patches([7, 8], best=[])).tolist() == [0, 1]
 
 
 def test_returns_in_free_cells_are_counted_in_view_and_below_the_ceiling() -> None:

@@ -16,11 +16,11 @@ def test_key_frames_are_those_with_a_mask(drive: Path) -> None:
     with Bag(drive) as bag:
         found = Drive.open(bag, Settings(bag=drive, out=drive.parent / "out"))
         presenter = Presenter(found, load_classes("street"), 5)
-        for moment in found.moments():
-            assert moment.image is not None
-            mask = np.zeros(moment.image.shape[:2], dtype=np.uint8)
-            output = Output(mask=None if moment.index in (1, 2) else mask)
-            presenter.add(moment, output, FrameRow(moment.index, moment.stamp_ns))
+        for recorded in found.images():
+            assert recorded.image is not None
+            mask = np.zeros(recorded.image.shape[:2], dtype=np.uint8)
+            output = Output(mask=None if recorded.index in (1, 2) else mask)
+            presenter.add(recorded, output, FrameRow(recorded.index, recorded.header.stamp_ns))
     assert [frame.index for frame in presenter.frames] == [0, 3, 4]
     assert [round(frame.seconds, 3) for frame in presenter.frames] == [0.0, 0.3, 0.4]
     assert all(set(frame.views) == {"camera", "mask"} for frame in presenter.frames)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pdn_ros.network import PatchGrid, patch_grid
-from pdn_ros.perception import Frame, Pipeline, PipelineConfig
+from pdn_ros.perception import Pipeline, PipelineConfig
 from pdn_ros.validation.selectors import coarse_entropy, gain, horizon_band
 
 ROAD, POLE = 3, 2
@@ -51,7 +51,7 @@ def test_horizon_band_goes_out_from_the_middle():
 
 
 def test_entropy_is_that_of_the_coarse_logits_and_steers_the_choice():
-    config = PipelineConfig(backend="torch", lidar_weight=1.0, budget=2)
+    config = PipelineConfig(backend="torch", lidar={"weight": 1.0}, budget=2)
     pipeline = Pipeline(config)
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (256, 384, 3), dtype=np.uint8)
@@ -68,5 +68,5 @@ def test_entropy_is_that_of_the_coarse_logits_and_steers_the_choice():
     rows, cols = (n // c for n, c in zip(entropy.shape, (2, 3), strict=True))
     expected = entropy.reshape(2, rows, 3, cols).mean((1, 3)).numpy()
     np.testing.assert_allclose(scores, expected, atol=1e-3)
-    chosen = pipeline.process(Frame(image, prior=scores), confidence=False).selected
+    chosen = pipeline.segment(image, prior=scores, confidence=False).selected
     assert chosen.tolist() == np.argsort(-scores.ravel(), kind="stable")[:2].tolist()

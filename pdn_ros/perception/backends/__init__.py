@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from pdn_ros.errors import InputError
 from pdn_ros.network import Parts, PatchDriveNet
@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from pdn_ros.perception.backends.fallback import Choice, FallbackParts
     from pdn_ros.perception.backends.store import Store
 
-Precision = Literal["auto", "float32", "bfloat16", "int8"]
 MODULES: Final = {
     "openvino": "openvino",
     "onnxruntime": "onnxruntime",

@@ -1,0 +1,137 @@
+"""The configuration of perception: what node, command line and replay all take."""
+
+from typing import Literal
+
+from pydantic import field_validator
+
+from pdn_ros.config import Config, fixed, live
+from pdn_ros.geometry.grid import GridConfig
+
+Mode = Literal["patch", "context", "dense"]
+Backend = Literal["auto", "torch", "openvino", "onnxruntime", "tensorrt"]
+Precision = Literal["auto", "float32", "bfloat16", "int8"]
+
+
+class LidarConfig(Config):
+    """How LiDAR steers the patches and measures the grid."""
+
+    weight: float = live(0.5, "Share of the LiDAR prior in a patch's score.", ge=0.0, le=1.0)
+    max_age_ms: float = live(
+        200.0,
+        "A prior or depth image counts while its stamp is this near the image's, milliseconds.",
+        ge=0.0,
+        le=10_000.0,
+    )
+    wait_ms: float = live(
+        0.0,
+        "Wait this long for the prior of the image's own scan, milliseconds; 0: take the newest.",
+        ge=0.0,
+        le=1000.0,
+    )
+
+
+class GridParameters(GridConfig):
+    """The occupancy grid, where it stands and how often it is published."""
+
+    frame: str = fixed("odom", "Frame of the grid; base_frame where TF knows none.", min_length=1)
+    rate: float = live(10.0, "Most grids published per second; 0: every image.", ge=0.0, le=100.0)
+
+
+class CostmapConfig(Config):
+    """What nav2's semantic segmentation layer reads."""
+
+    width: int = live(400, "Width of the costmap outputs, pixels.", ge=16, le=4096)
+    max_height: float = live(
+        2.2, "What hangs higher above the ground gets no point, meters.", ge=0.1, le=100.0
+    )
+
+
+class HealthConfig(Config):
+    """When the diagnostics warn."""
+
+    min_rate: float = live(
+        0.0, "Fewer masks a second than this are a warning; 0: off.", ge=0.0, le=1000.0
+    )
+    max_age_ms: float = live(
+        0.0, "Masks older than this when published are a warning; 0: off.", ge=0.0, le=60_000.0
+    )
+
+
+class PipelineConfig(Config):
+    """How an image is segmented."""
+
+    weights: str = fixed("", "Path of a .safetensors file; empty: the weights that ship.")
+    classes: str = fixed("", "Class file (.yaml) or its name; empty: the one of the weights.")
+    device: Literal["auto", "cpu", "cuda"] = fixed("auto", "Where the network runs.")
+    backend: Backend = fixed("auto", "What runs the network; auto: the fastest that works here.")
+    precision: Precision = fixed(
+        "auto", "Numbers the network computes in; auto: the fastest that keeps the labels."
+    )
+    mode: Mode = live("patch", "How much of the image is refined.")
+    budget: int = live(0, "Patches refined per image (K); 0: a quarter of them.", ge=0, le=100_000)
+    threshold: float = live(
+        0.0, "Refine only patches of at least this score; 0: always K.", ge=0.0, le=1.0
+    )
+    deadline_ms: float = live(
+        0.0, "K shrinks so that an image takes no longer than this; 0: off.", ge=0.0, le=10_000.0
+    )
+    lidar: LidarConfig = LidarConfig()
+
+
+class PerceptionConfig(PipelineConfig):
+    """The perception node: segmentation, occupancy grid, inputs and outputs."""
+
+    image_transport: Literal["raw", "compressed"] = fixed(
+        "raw", "raw: Image on `image`; compressed: CompressedImage on `image/compressed`."
+    )
+    image_qos: Literal["sensor_data", "reliable"] = fixed(
+        "sensor_data", "Reliability of the image subscription; sensor_data is best effort."
+    )
+    max_pixels: int = live(
+        50_000_000, "Larger images are refused before they are decoded.", ge=1024, le=2**31 - 1
+    )
+    warm_up: tuple[str, ...] = fixed(
+        (), "Image sizes (WxH) whose models are built while the node is configured."
+    )
+    base_frame: str = fixed("base_link", "Frame of the robot (REP 105).", min_length=1)
+    transform_tolerance: float = live(
+        0.5, "The grid waits this long for a late transform, seconds; masks never wait.",
+        ge=0.0, le=5.0,
+    )  # fmt: skip
+    grid: GridParameters = GridParameters()
+    costmap: CostmapConfig = CostmapConfig()
+    health: HealthConfig = HealthConfig()
+    mask_encoding: Literal["raw", "rle"] = live(
+        "raw", "raw: mono8 pixels; rle: the run-length code that Autoware's fusion reads."
+    )
+    lazy: bool = live(False, "Take images only while an output has a subscriber.")
+    autostart: bool = fixed(True, "Configure and activate at start.")
+
+    @field_validator("warm_up")
+    @classmethod
+    def _sizes(cls, sizes: tuple[str, ...]) -> tuple[str, ...]:
+        for size in sizes:
+            width, _, height = size.partition("x")
+            if size and not (width.isdecimal() and height.isdecimal()):
+                raise ValueError(f"{size!r} is no image size: give width x height, 1280x720")
+        return tuple(size for size in sizes if size)
+
+
+class LidarProjectionConfig(Config):
+    """The LiDAR projection node."""
+
+    patch_size: int = fixed(128, "Side of the network's patches, pixels.", ge=16, le=1024)
+    base_frame: str = fixed("base_link", "Frame of the robot (REP 105).", min_length=1)
+    fixed_frame: str = fixed("odom", "Frame by which scans are moved to the image's time.")
+    camera_time_offset_ms: float = live(
+        0.0, "Images are taken so much later than their stamps say, milliseconds.",
+        ge=-1000.0, le=1000.0,
+    )  # fmt: skip
+    transform_tolerance: float = live(
+        0.1, "A scan waits this long for a late transform, seconds.", ge=0.0, le=5.0
+    )
+    points_qos: Literal["sensor_data", "reliable"] = fixed(
+        "sensor_data", "Reliability of the cloud subscription; sensor_data is best effort."
+    )
+    lazy: bool = live(False, "Take clouds only while an output has a subscriber.")
+    autostart: bool = fixed(True, "Configure and activate at start.")

@@ -1,0 +1,224 @@
+"""A scan's way: projected into the image, and found again by the image that it belongs to."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pdn_ros.errors import InputError
+from pdn_ros.geometry.lidar import LidarView, project_scan
+from pdn_ros.geometry.transform_buffer import Transforms, wait_for_transform
+from pdn_ros.geometry.transforms import Matrix, invert
+from pdn_ros.messages.cdr import Header
+from pdn_ros.messages.patches import PatchPrior
+from pdn_ros.perception.camera_tracker import CameraTracker
+from pdn_ros.perception.config import LidarConfig, LidarProjectionConfig
+
+Floats = NDArray[np.float32]
+Report = Callable[[str, str], None]
+"""Called with a kind and one line when something is wrong that the next image may not have."""
+
+PAIR_NS: Final = 100_000_000
+"""A scan and an image this near belong together; the scan is then moved to the image's time."""
+
+
+class ScanProjector:
+    """Projects scans into the camera's image: a prior for the patches and a depth image.
+
+    Args:
+        config: Of the LiDAR projection.
+        cameras: The camera.
+        transforms: Where LiDAR, camera and robot are.
+    """
+
+    def __init__(
+        self, config: LidarProjectionConfig, cameras: CameraTracker, transforms: Transforms
+    ) -> None:
+        self.config = config
+        self._cameras = cameras
+        self._transforms = transforms
+
+    def project(self, points: NDArray[np.floating], header: Header) -> tuple[PatchPrior, LidarView]:
+        """Project a scan at the time of the image that is nearest to it.
+
+        Args:
+            points: (N, 3) meters in the LiDAR's frame; NaN and infinities are no returns (REP 117).
+            header: Of the scan.
+
+        Returns:
+            The prior, whose header has the scan's stamp and the camera's frame, and the scan as the
+            camera sees it.
+
+        Raises:
+            InputError: The camera is not known.
+            LookupError: TF does not say where the LiDAR is.
+        """
+        config = self.config
+        camera, optical = self._cameras.camera(), self._cameras.frame_id
+        T_base_lidar = self._lookup(config.base_frame, header.frame_id, header.stamp_ns)  # noqa: N806
+        view = project_scan(
+            points,
+            camera=camera,
+            T_camera_lidar=self._at_the_image(header, optical),
+            T_base_lidar=T_base_lidar,
+            patch_size=config.patch_size,
+        )
+        size = (camera.width, camera.height)
+        out = Header(header.stamp_ns, optical)
+        prior = PatchPrior(out, size, config.patch_size, view.weights, view.returns)
+        return prior, view
+
+    def _at_the_image(self, header: Header, optical: str) -> Matrix:
+        """Return `T_camera_lidar`, moved to the image's time where odometry is known.
+
+        A scan that comes before its image stays at its own time: nobody knows yet how the robot
+        moves until then.
+        """
+        stamp, lidar, fixed = header.stamp_ns, header.frame_id, self.config.fixed_frame
+        offset_ns = round(1e6 * self.config.camera_time_offset_ms)
+        image_ns = self._cameras.stamp_ns + offset_ns
+        near = 0 < abs(image_ns - stamp) < PAIR_NS
+        if near and self._cameras.newest_is_nearest(stamp - offset_ns):
+            try:
+                T_fixed_lidar = self._lookup(fixed, lidar, stamp)  # noqa: N806
+                T_fixed_camera = self._lookup(fixed, optical, image_ns)  # noqa: N806
+            except LookupError:
+                pass  # no odometry: the robot counts as standing between scan and image
+            else:
+                return invert(T_fixed_camera) @ T_fixed_lidar
+        return self._lookup(optical, lidar, stamp)
+
+    def _lookup(self, target: str, source: str, stamp_ns: int) -> Matrix:
+        tolerance_s = self.config.transform_tolerance
+        return wait_for_transform(self._transforms, target, source, stamp_ns, tolerance_s)
+
+
+class LidarBuffer:
+    """The prior and the depth image that belong to an image. Safe between threads.
+
+    The prior is the newest one when an image is taken. The depth is needed after the network has
+    run, when newer scans have come in: the one nearest to the image is kept for it.
+
+    Args:
+        config: How near in time they must be.
+        report: Called when one is refused.
+    """
+
+    def __init__(self, config: LidarConfig, report: Report) -> None:
+        self.config = config
+        self.state = "none"
+        """What became of the prior at the last image, for the diagnostics."""
+        self._report = report
+        self._arrived = threading.Condition()
+        self._prior: PatchPrior | None = None
+        self._newest: DepthImage | None = None
+        self._nearest: DepthImage | None = None
+        self._image_ns = 0
+
+    def put_prior(self, prior: PatchPrior) -> None:
+        """Take a prior."""
+        with self._arrived:
+            self._prior = prior
+            self._arrived.notify_all()
+
+    def put_depth(self, depth: "DepthImage") -> None:
+        """Take a depth image."""
+        with self._arrived:
+            self._newest = depth
+            if self._nearest is None or self._distance(depth) < self._distance(self._nearest):
+                self._nearest = depth
+
+    def clear(self) -> None:
+        """Forget both."""
+        with self._arrived:
+            self._prior = self._newest = self._nearest = None
+        self.state = "none"
+
+    def expect(self, stamp_ns: int) -> None:
+        """Keep from now on the depth that is nearest to an image."""
+        with self._arrived:
+            self._image_ns = stamp_ns
+            self._nearest = self._newest
+
+    def prior(self, stamp_ns: int, size: tuple[int, int], patch_size: int) -> Floats | None:
+        """Return the (rows, cols) prior for an image of `size` (width, height), if it has one."""
+        prior = self._own_prior(stamp_ns)
+        if prior is None:
+            self.state = "none"
+            return None
+        away_ms = abs(stamp_ns - prior.header.stamp_ns) / 1e6
+        if away_ms > self.config.max_age_ms:
+            self.state = f"{away_ms:.0f} ms away from the image"
+            return None
+        grid = (-(-size[1] // patch_size), -(-size[0] // patch_size))
+        if (prior.image_size, prior.patch_size, prior.weights.shape) != (size, patch_size, grid):
+            self.state = "of another patch grid"
+            width, height = prior.image_size
+            self._report(
+                "lidar_prior",
+                f"lidar_prior refused: of {width}x{height} in patches of {prior.patch_size}, the "
+                f"image is {size[0]}x{size[1]} in patches of {patch_size}",
+            )
+            return None
+        self.state = "used"
+        return prior.weights
+
+    def depth(self, stamp_ns: int, size: tuple[int, int]) -> Floats | None:
+        """Return the (H, W) depth for an image of `size` (width, height), meters, if it has one."""
+        nearest = self._nearest
+        if nearest is None or abs(stamp_ns - nearest.stamp_ns) / 1e6 > self.config.max_age_ms:
+            return None
+        try:
+            meters = nearest.meters
+        except InputError as error:
+            self._report("lidar_depth", str(error))
+            return None
+        if meters.shape != (size[1], size[0]):
+            height, width = meters.shape
+            self._report(
+                "lidar_depth",
+                f"lidar_depth refused: {width}x{height}, the image is {size[0]}x{size[1]}",
+            )
+            return None
+        return meters
+
+    def _own_prior(self, stamp_ns: int) -> PatchPrior | None:
+        """Return the newest prior, after waiting for one that is not older than the image."""
+        end = time.monotonic() + self.config.wait_ms / 1000
+        with self._arrived:
+            while self._prior is not None and self._prior.header.stamp_ns < stamp_ns:
+                left = end - time.monotonic()
+                if left <= 0 or not self._arrived.wait(left):
+                    break
+            return self._prior
+
+    def _distance(self, depth: "DepthImage") -> int:
+        return abs(depth.stamp_ns - self._image_ns)
+
+
+@dataclass
+class DepthImage:
+    """A depth image that is read when it is needed.
+
+    Attributes:
+        stamp_ns: Of the scan.
+        read: Returns (H, W) float32 meters along the optical axis, 0 = none; may raise InputError.
+    """
+
+    stamp_ns: int
+    read: Callable[[], Floats]
+
+    @classmethod
+    def of(cls, stamp_ns: int, meters: Floats) -> "DepthImage":
+        """Return one that is read already."""
+        return cls(stamp_ns, lambda: meters)
+
+    @cached_property
+    def meters(self) -> Floats:
+        """The ranges, read once."""
+        return self.read()
