@@ -11,8 +11,9 @@ from processes import wait_for  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
+from pdn_ros.geometry.transform_buffer import wait_for_transform  # noqa: E402
 from pdn_ros.ros.qos import LATCHED  # noqa: E402
-from pdn_ros.ros.transforms import listen, lookup_soon  # noqa: E402
+from pdn_ros.ros.transforms import Transforms  # noqa: E402
 
 SECOND = 10**9
 
@@ -29,7 +30,8 @@ def transform(parent, child, seconds, x=0.0, yaw=0.0, w=None) -> TransformStampe
 
 @pytest.fixture(scope="module")
 def tf(probe):
-    transforms = listen(probe.node)
+    transforms = Transforms(probe.node)
+    transforms.open()
     moving = probe.publisher(TFMessage, "/tf", 100)
     fixed = probe.publisher(TFMessage, "/tf_static", LATCHED)
 
@@ -45,7 +47,7 @@ def test_lookup_at_the_stamp(tf):
     send(transform("base_link", "camera", 0, x=0.5), static=True)
     send(transform("odom", "base_link", 10, x=1.0), transform("odom", "base_link", 11, x=3.0))
     wait_for(lambda: transforms.connected("odom", "camera"), 10, "transforms")
-    found = lookup_soon(transforms, "odom", "camera", 10 * SECOND + SECOND // 4)
+    found = wait_for_transform(transforms, "odom", "camera", 10 * SECOND + SECOND // 4, 0.05)
     np.testing.assert_allclose(found[:3, 3], [2.0, 0, 0])
     np.testing.assert_allclose(transforms.lookup("camera", "camera", 0), np.eye(4))
 
@@ -61,9 +63,9 @@ def test_what_tf_does_not_say(tf):
     transforms, _ = tf
     assert not transforms.connected("odom", "map")
     with pytest.raises(LookupError, match="map"):
-        lookup_soon(transforms, "map", "odom", 10 * SECOND)
+        wait_for_transform(transforms, "map", "odom", 10 * SECOND, 0.05)
     with pytest.raises(LookupError, match=r"known from 10\.000 to 11\.000"):
-        lookup_soon(transforms, "odom", "base_link", 20 * SECOND)
+        wait_for_transform(transforms, "odom", "base_link", 20 * SECOND, 0.05)
 
 
 def test_a_bad_quaternion_is_ignored(tf):
