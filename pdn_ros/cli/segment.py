@@ -36,8 +36,9 @@ def segment(
 
     require_writable(out)
 
+    from pdn_ros.messages.compressed import read_image_file
     from pdn_ros.perception import Frame, Pipeline, PipelineConfig
-    from pdn_ros.replay.image_files import read_image, write_result
+    from pdn_ros.replay.image_files import write_result
 
     settings = PipelineConfig(
         weights=weights, backend=backend, precision=precision, mode=mode, budget=budget
@@ -47,7 +48,7 @@ def segment(
     with progress("segment") as report:
         for number, path in enumerate(images):
             try:
-                image = read_image(path)
+                image = read_image_file(path, upright=True)
                 result = pipeline.process(Frame(image=image))
             except InputError as error:
                 failures += 1

@@ -6,6 +6,7 @@ too many pixels is refused by its header, before any memory is taken.
 
 import io
 import warnings
+from pathlib import Path
 from typing import TypeAlias
 
 import cv2
@@ -26,6 +27,7 @@ Pixels: TypeAlias = NDArray[np.uint8]
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG, _END = b"\xff\xd8", b"\xff\xd9"
+_ORIENTATION = 0x0112  # EXIF
 _STUFFING = b"\x5a" * 64
 _COLOR_SPACES = ("YCbCr", "RGB", "Gray")  # those that libjpeg-turbo turns to BGR
 
@@ -77,6 +79,45 @@ def decode_compressed(
     raise InputError(
         f"compressed image: {flat.size} bytes of {format or 'data'} are damaged or truncated"
     )
+
+
+def read_image_file(path: Path, *, upright: bool = False, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Read an image file as (H, W, 3) uint8 BGR, as strictly as `decode_compressed`.
+
+    Args:
+        path: The file.
+        upright: Whether to turn the image as its EXIF orientation says, as viewers do.
+        max_pixels: Largest width * height.
+
+    Raises:
+        InputError: The file is absent, damaged or no image, or the image too large.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        pixels = decode_compressed(data, max_pixels=max_pixels)
+        return _turned(pixels, _orientation(data)) if upright else pixels
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _orientation(data: bytes) -> int:
+    try:
+        return int(Image.open(io.BytesIO(data)).getexif().get(_ORIENTATION, 1))
+    except (OSError, SyntaxError, ValueError, TypeError, EOFError):
+        return 1  # the pixels are whole: damaged metadata is no reason to refuse them
+
+
+def _turned(pixels: Pixels, orientation: int) -> Pixels:
+    if orientation >= 5:  # the first row of the file is a side of the picture
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def is_compressed_depth(format: str) -> bool:  # noqa: A002  # the field's name

@@ -1,4 +1,4 @@
-"""Single image files: reading them, writing what comes of them."""
+"""What comes of single image files, written."""
 
 import json
 from dataclasses import asdict
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros import visualization
-from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
 from pdn_ros.perception import Pipeline, Result
 
@@ -33,21 +32,6 @@ def write_result(
     )
     with atomic(out / f"{path.stem}.json") as part:
         part.write_text(json.dumps(_figures(path, result, pipeline), indent=2), encoding="utf-8")
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image file, (H, W, 3) uint8 BGR; InputError when it is none."""
-    try:
-        data = np.frombuffer(path.read_bytes(), dtype=np.uint8)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:
-        image = None
-    if image is None:
-        raise InputError(f"{path}: no image, or a damaged one")
-    return np.asarray(image, dtype=np.uint8)
 
 
 def _write_jpeg(path: Path, image: NDArray[np.uint8]) -> None:
