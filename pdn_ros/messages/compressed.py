@@ -57,6 +57,7 @@ def decode_compressed(
     """
     if is_compressed_depth(format):
         raise InputError(f"compressed image: {format!r} is a depth image, not a camera's")
+    kind = repr(format) if format else "data"
     flat: Pixels = np.frombuffer(data, dtype=np.uint8)
     is_jpeg = flat[:2].tobytes() == _JPEG
     try:
@@ -77,11 +78,9 @@ def decode_compressed(
     except (OSError, SyntaxError, ValueError, MemoryError, EOFError, cv2.error) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"compressed image: {flat.size} bytes of {format or 'data'} are damaged ({reason})"
+            f"compressed image: {flat.size} bytes of {kind} are damaged ({reason})"
         ) from error
-    raise InputError(
-        f"compressed image: {flat.size} bytes of {format or 'data'} are damaged or truncated"
-    )
+    raise InputError(f"compressed image: {flat.size} bytes of {kind} are damaged or truncated")
 
 
 def read_image_file(path: Path, *, upright: bool = False, max_pixels: int = MAX_PIXELS) -> Pixels:

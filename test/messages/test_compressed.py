@@ -54,7 +54,7 @@ class TestCompressed:
     def test_truncated_is_an_input_error(self, kind, share):
         data = cv2.imencode(kind, photograph())[1].tobytes()
         with pytest.raises(InputError, match=r"\Acompressed image: [^\n]*\Z"):
-            decode_compressed(data[: int(share * len(data))], kind)
+            decode_compressed(data[: int(share * len(data))], f"{kind}\n")
 
     @pytest.mark.parametrize(("progressive", "restart"), [(0, 0), (0, 2), (1, 0)])
     @pytest.mark.parametrize("share", [0.5, 0.8, 0.97])

@@ -18,7 +18,7 @@ from pdn_ros.messages.images import read_depth, read_encoding, read_image, read_
 from pdn_ros.messages.occupancy import read_grid
 from pdn_ros.messages.patches import read_patches, read_prior
 from pdn_ros.messages.points import read_points
-from pdn_ros.messages.transforms import read_transforms
+from pdn_ros.messages.transforms import read_poses, read_transforms
 
 PIXELS = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
 PNG = cv2.imencode(".png", PIXELS)[1].tobytes()
@@ -69,6 +69,7 @@ READERS = {
     "patches": (read_patches, foreign.patches(2, 3)),
     "prior": (read_prior, prior()),
     "grid": (read_grid, foreign.grid(np.zeros((3, 4), np.int8), (1, 2), 0.5)),
+    "poses": (lambda data: list(read_poses(data)), tf()),
     "transforms": (read_transforms, tf()),
     "boxes": (read_boxes, foreign.markers(foreign.marker(full=True), foreign.marker())),
 }
