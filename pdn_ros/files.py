@@ -10,13 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from pdn_ros.errors import InputError
-from pdn_ros.messages.compressed import decode_compressed
 
 
 @contextmanager
@@ -61,20 +58,6 @@ def require_writable(folder: Path) -> None:
     with atomic(folder / "writable") as part:
         part.touch()
     (folder / "writable").unlink()
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as (H, W, 3) uint8 BGR; an orientation in the file is ignored.
-
-    Raises:
-        InputError: The file is absent, damaged, too large or no image.
-    """
-    try:
-        return decode_compressed(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); give another") from error
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -17,7 +17,7 @@ from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import load_classes
 from pdn_ros.geometry import roles as role
 from pdn_ros.geometry.costmap import aligned_cloud, shrink_depth
-from pdn_ros.geometry.grid import GridConfig
+from pdn_ros.geometry.grid_config import GridConfig
 from pdn_ros.geometry.lidar import LidarView
 from pdn_ros.geometry.occupancy import OccupancyGrid
 from pdn_ros.messages.images import read_depth

@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from pdn_ros.errors import InputError
+from pdn_ros.messages.compressed import read_image_file
 
 _STAMP: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,9})?")
 _EARTH_RADIUS: Final = 6378137.0  # metres, as in KITTI's development kit
@@ -158,18 +158,14 @@ def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     Raises:
         InputError: It is damaged, truncated or of another size, such as an unrectified one.
     """
-    try:
-        with Image.open(path) as opened:
-            rgb = np.asarray(opened.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's errors on damaged files
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: damaged image ({reason})") from error
-    if rgb.shape[1::-1] != size:
+    image = read_image_file(path)
+    height, width = image.shape[:2]
+    if (width, height) != size:
         raise InputError(
-            f"{path}: {rgb.shape[1]} x {rgb.shape[0]} pixels, the calibration is for "
+            f"{path}: {width} x {height} pixels, the calibration is for "
             f"{size[0]} x {size[1]}: give the synced and rectified drive"
         )
-    return rgb[..., ::-1]
+    return image
 
 
 def read_scan(path: Path) -> NDArray[np.float32]:

@@ -6,17 +6,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
-from pdn_ros import visualization
 from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Precision, Weights, progress
 from pdn_ros.errors import InputError
-from pdn_ros.files import atomic, read_image, require_writable
-from pdn_ros.messages.compressed import encode_jpeg
+from pdn_ros.files import atomic, require_writable
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pdn_ros.network import Prediction
     from pdn_ros.perception import Pipeline
 
@@ -44,6 +43,7 @@ def segment(
         raise InputError(f"{missing[0]}: no such file ({len(missing)} of {len(images)} missing)")
     require_writable(out)
 
+    from pdn_ros.messages.compressed import read_image_file
     from pdn_ros.perception import Pipeline, PipelineConfig
 
     pipeline = Pipeline(
@@ -55,7 +55,7 @@ def segment(
     with progress("segment") as report:
         for number, path in enumerate(images):
             try:
-                image = read_image(path)
+                image = read_image_file(path, upright=True)
                 write_result(path, image, pipeline.segment(image), pipeline, out)
             except (InputError, OSError, MemoryError) as error:
                 failures += 1
@@ -70,7 +70,7 @@ def segment(
 
 def write_result(
     path: Path,
-    image: NDArray[np.uint8],
+    image: "NDArray[np.uint8]",
     prediction: "Prediction",
     pipeline: "Pipeline",
     out: Path,
@@ -80,6 +80,9 @@ def write_result(
     Raises:
         InputError: `out` cannot be written.
     """
+    from pdn_ros import visualization
+    from pdn_ros.messages.compressed import encode_jpeg
+
     classes, name = pipeline.classes, path.stem
     visualization.save_mask(out / f"{name}.mask.png", prediction.mask, classes)
     pictures = {
@@ -97,6 +100,8 @@ def write_result(
 
 
 def _figures(path: Path, prediction: "Prediction", pipeline: "Pipeline") -> dict[str, object]:
+    import numpy as np
+
     rows, columns = prediction.weights.shape
     chosen = set(prediction.selected.tolist())
     names, mask = pipeline.classes.names, prediction.mask

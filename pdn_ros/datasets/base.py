@@ -12,6 +12,8 @@ from PIL import Image
 
 from pdn_ros.classes import VOID, ClassSet
 from pdn_ros.errors import InputError
+from pdn_ros.messages.cdr import MAX_PIXELS
+from pdn_ros.messages.compressed import read_image_file
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +80,7 @@ class ImageFiles:
     def sample(self, index: int) -> Sample:
         """Read one image and its label."""
         pair = self.pairs[index]
-        return Sample(pair.name, read_image(pair.image), self.read_label(pair.label))
+        return Sample(pair.name, read_image_file(pair.image), self.read_label(pair.label))
 
 
 class IdTable:
@@ -129,49 +131,28 @@ class IdTable:
         return self.table[raw]
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as (H, W, 3) uint8 BGR; greyscale becomes three equal channels.
-
-    Pillow, because OpenCV fills the missing part of a truncated JPEG with grey and says nothing.
-
-    Raises:
-        InputError: The file is absent, damaged or no image.
-    """
-    with _open(path) as image:
-        return np.ascontiguousarray(np.asarray(image.convert("RGB"))[..., ::-1])
-
-
 def read_ids(path: Path) -> NDArray[np.uint8]:
     """Read a label file (palette or 8-bit greyscale) as (h, w) uint8: the stored values.
 
     Raises:
         InputError: The file is absent, damaged or has several channels.
     """
-    with _open(path) as image:
-        if image.mode not in ("P", "L", "1"):
-            raise InputError(
-                f"{path}: label of mode {image.mode}; save ids as a palette or 8-bit grey PNG"
-            )
-        return np.array(image, dtype=np.uint8)
-
-
-def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read a label file whose colours are the classes, (h, w, 3) uint8 RGB."""
-    with _open(path) as image:
-        return np.array(image.convert("RGB"))
-
-
-def _open(path: Path) -> Image.Image:
-    """Open and decode an image file whole."""
     try:
-        image = Image.open(path)
-        image.load()
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError(f"{path}: {image.width} x {image.height} pixels are too many")
+            if image.mode not in ("P", "L", "1"):
+                raise InputError(
+                    f"{path}: label of mode {image.mode}; save ids as a palette or 8-bit gray PNG"
+                )
+            return np.array(image, dtype=np.uint8)
+    except InputError:
+        raise
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; the data set is incomplete") from error
     # Pillow reports damage in any of these.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: damaged or no image ({error}); replace or remove it") from error
-    return image
 
 
 def hidden_in(classes: ClassSet, hidden: Mapping[str, str]) -> dict[str, str]:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.classes import VOID, ClassSet
-from pdn_ros.datasets.base import ImageFiles, Pair, hidden_in, log, no_options, read_rgb
+from pdn_ros.datasets.base import ImageFiles, Pair, hidden_in, log, no_options
 from pdn_ros.errors import InputError
+from pdn_ros.messages.compressed import read_image_file
 
 COLORS: Final[Mapping[int, str | None]] = {
     0x402020: "road",
@@ -47,8 +48,8 @@ class ColorTable:
 
     def __call__(self, path: Path) -> NDArray[np.uint8]:
         """Read a mask as (h, w) uint8 class ids."""
-        rgb = read_rgb(path).astype(np.uint32)
-        packed = (rgb[..., 0] << 16) | (rgb[..., 1] << 8) | rgb[..., 2]
+        bgr = read_image_file(path).astype(np.uint32)
+        packed = (bgr[..., 2] << 16) | (bgr[..., 1] << 8) | bgr[..., 0]
         place = np.searchsorted(self.colors, packed).clip(max=len(self.colors) - 1)
         known = self.colors[place] == packed
         if not self.warned and not known.all():

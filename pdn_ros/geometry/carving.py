@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.geometry import caution
-from pdn_ros.geometry.grid import FREE, HIDDEN, MOVING, NOTHING, STANDING, GridConfig
+from pdn_ros.geometry.grid import FREE, HIDDEN, MOVING, NOTHING, STANDING
+from pdn_ros.geometry.grid_config import GridConfig
 from pdn_ros.geometry.level import LevelView
 
 _BEAM: Final = 3  # pixels to either side within which a return speaks for a direction

@@ -19,7 +19,8 @@ from pdn_ros.geometry.carving import (
     seen_pixels,
 )
 from pdn_ros.geometry.caution import UNKNOWN, caution_table, cautious
-from pdn_ros.geometry.grid import EvidenceGrid, GridConfig
+from pdn_ros.geometry.grid import EvidenceGrid
+from pdn_ros.geometry.grid_config import GridConfig
 from pdn_ros.geometry.ground import GroundPlane, fit_plane
 from pdn_ros.geometry.level import LevelView
 from pdn_ros.geometry.transforms import Matrix, move_points

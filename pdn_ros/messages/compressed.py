@@ -1,17 +1,18 @@
-"""Image files and the compressed images of messages -> BGR: JPEG, PNG and what else OpenCV reads.
+"""Image files and the compressed images of messages -> BGR: JPEG, PNG and a few formats more.
 
 One strict decoder: what is cut off or damaged is refused, never filled with gray, and an image of
 too many pixels is refused by its header, before any memory is taken.
 """
 
 import io
-import warnings
+import struct
+from pathlib import Path
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from pdn_ros.errors import InputError
 from pdn_ros.messages.cdr import MAX_PIXELS
@@ -26,6 +27,10 @@ Pixels: TypeAlias = NDArray[np.uint8]
 
 _COLOR = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG, _END = b"\xff\xd8", b"\xff\xd9"
+_PNG = b"\x89PNG\r\n\x1a\n"
+# Formats whose size OpenCV and Pillow take from the same place; those of newer Pillows last.
+_FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "AVIF")
+_ORIENTATION = 0x0112  # EXIF
 _STUFFING = b"\x5a" * 64
 _COLOR_SPACES = ("YCbCr", "RGB", "Gray")  # those that libjpeg-turbo turns to BGR
 
@@ -52,6 +57,7 @@ def decode_compressed(
     """
     if is_compressed_depth(format):
         raise InputError(f"compressed image: {format!r} is a depth image, not a camera's")
+    kind = repr(format) if format else "data"
     flat: Pixels = np.frombuffer(data, dtype=np.uint8)
     is_jpeg = flat[:2].tobytes() == _JPEG
     try:
@@ -72,11 +78,49 @@ def decode_compressed(
     except (OSError, SyntaxError, ValueError, MemoryError, EOFError, cv2.error) as error:
         reason = " ".join(str(error).split())
         raise InputError(
-            f"compressed image: {flat.size} bytes of {format or 'data'} are damaged ({reason})"
+            f"compressed image: {flat.size} bytes of {kind} are damaged ({reason})"
         ) from error
-    raise InputError(
-        f"compressed image: {flat.size} bytes of {format or 'data'} are damaged or truncated"
-    )
+    raise InputError(f"compressed image: {flat.size} bytes of {kind} are damaged or truncated")
+
+
+def read_image_file(path: Path, *, upright: bool = False, max_pixels: int = MAX_PIXELS) -> Pixels:
+    """Read an image file as (H, W, 3) uint8 BGR, as strictly as `decode_compressed`.
+
+    Args:
+        path: The file.
+        upright: Whether to turn the image as its EXIF orientation says, as viewers do.
+        max_pixels: Largest width * height.
+
+    Raises:
+        InputError: The file is absent, damaged or no image, or the image too large.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    try:
+        pixels = decode_compressed(data, max_pixels=max_pixels)
+        return _turned(pixels, _orientation(data)) if upright else pixels
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _orientation(data: bytes) -> int:
+    try:
+        with _open(np.frombuffer(data, dtype=np.uint8)) as image:
+            return int(image.getexif().get(_ORIENTATION, 1))
+    except (OSError, SyntaxError, ValueError, TypeError, EOFError):
+        return 1  # the pixels are whole: damaged metadata is no reason to refuse them
+
+
+def _turned(pixels: Pixels, orientation: int) -> Pixels:
+    if orientation >= 5:  # the first row of the file is a side of the picture
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 92) -> bytes:
@@ -95,17 +139,24 @@ def _measure(flat: Pixels, is_jpeg: bool) -> tuple[int, int, bool]:
     if is_jpeg and simplejpeg is not None:
         height, width, colors, _ = simplejpeg.decode_jpeg_header(flat)
         return width, height, colors in _COLOR_SPACES
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sizes, which are our business, and of metadata
-        with _open(flat) as image:
-            return image.width, image.height, False
+    start = flat[:24].tobytes()
+    if start.startswith(_PNG) and start[12:16] == b"IHDR" and len(start) == 24:
+        width, height = struct.unpack_from(">II", start, 16)
+        return width, height, False
+    with _open(flat) as image:
+        return image.width, image.height, False
 
 
 def _open(flat: Pixels) -> Image.Image:
+    """Read no more than the header of an image file."""
     try:
-        return Image.open(io.BytesIO(flat.data))
+        return Image.open(io.BytesIO(flat.data), formats=_FORMATS)
     except Image.DecompressionBombError as error:
         raise InputError(f"compressed image: {error}") from error
+    except (UnidentifiedImageError, KeyError) as error:  # a KeyError: Pillow lacks a format
+        raise InputError(
+            f"compressed image: {flat.size} bytes are damaged or not of {', '.join(_FORMATS)}"
+        ) from error
 
 
 def _is_whole(flat: Pixels, pixels: Pixels) -> bool:

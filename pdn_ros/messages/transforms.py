@@ -51,7 +51,7 @@ def read_transforms(data: Buffer) -> list[Transform]:
         try:
             matrix = from_quaternion(pose[:3], pose[3:])
         except ValueError as error:
-            raise InputError(f"tf: {parent} to {child}: {error}") from error
+            raise InputError(f"tf: {parent!r} to {child!r}: {error}") from error
         transforms.append(Transform(parent, child, stamp_ns, matrix))
     return transforms
 

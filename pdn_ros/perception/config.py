@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import field_validator
 
 from pdn_ros.config import Config, fixed, live
-from pdn_ros.geometry.grid import GridConfig
+from pdn_ros.geometry.grid_config import GridConfig
 
 Mode = Literal["patch", "context", "dense"]
 Backend = Literal["auto", "torch", "openvino", "onnxruntime", "tensorrt"]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.geometry.grid import GridConfig
+from pdn_ros.geometry.grid_config import GridConfig
 from pdn_ros.geometry.transforms import invert
 from pdn_ros.messages.boxes import Box
 from pdn_ros.messages.occupancy import Grid

@@ -1,6 +1,7 @@
 """Compressed images; what is cut off or too large must be refused by every decoder."""
 
 import io
+import re
 import struct
 import zlib
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from pdn_ros.errors import InputError
 from pdn_ros.messages import compressed
-from pdn_ros.messages.compressed import decode_compressed
+from pdn_ros.messages.compressed import decode_compressed, read_image_file
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -53,7 +54,7 @@ class TestCompressed:
     def test_truncated_is_an_input_error(self, kind, share):
         data = cv2.imencode(kind, photograph())[1].tobytes()
         with pytest.raises(InputError, match=r"\Acompressed image: [^\n]*\Z"):
-            decode_compressed(data[: int(share * len(data))], kind)
+            decode_compressed(data[: int(share * len(data))], f"{kind}\n")
 
     @pytest.mark.parametrize(("progressive", "restart"), [(0, 0), (0, 2), (1, 0)])
     @pytest.mark.parametrize("share", [0.5, 0.8, 0.97])
@@ -144,14 +145,37 @@ def test_a_cmyk_jpeg_is_read():
     assert decode_compressed(file.getvalue()).shape == (60, 80, 3)
 
 
-def test_orientation_in_the_file_is_ignored():
+def tagged(orientation: int) -> bytes:
     jpeg = cv2.imencode(".jpg", photograph())[1].tobytes()
-    tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    tag = orientation.to_bytes(2, "little")
+    tiff = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0" + tag + b"\0\0\0\0\0\0"
     exif = b"Exif\0\0" + tiff
-    tagged = jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
-    rotated = cv2.imdecode(np.frombuffer(tagged, np.uint8), cv2.IMREAD_COLOR)
-    assert rotated.shape == (80, 60, 3)  # the tag is understood where nobody ignores it
-    assert decode_compressed(tagged, "jpeg").shape == (60, 80, 3)
+    return jpeg[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + jpeg[2:]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_in_the_file(orientation, tmp_path):
+    data = tagged(orientation)
+    (tmp_path / "a.jpg").write_bytes(data)
+    turned = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    assert (turned.shape == (80, 60, 3)) == (orientation > 4)
+    np.testing.assert_array_equal(read_image_file(tmp_path / "a.jpg", upright=True), turned)
+    plain = decode_compressed(tagged(1))
+    np.testing.assert_array_equal(decode_compressed(data, "jpeg"), plain)
+    np.testing.assert_array_equal(read_image_file(tmp_path / "a.jpg"), plain)
+
+
+def test_files_are_named(tmp_path):
+    (tmp_path / "half.jpg").write_bytes(tagged(1)[:1500])
+    (tmp_path / "bomb.png").write_bytes(bomb(12_000))
+    for name, says in (
+        ("absent.jpg", "cannot be read"),
+        ("half.jpg", "damaged"),
+        ("bomb.png", "12000 x 12000 pixels, more than max_pixels = 50000000"),
+    ):
+        path = tmp_path / name
+        with pytest.raises(InputError, match=rf"\A{re.escape(str(path))}: [^\n]*{says}"):
+            read_image_file(path)
 
 
 def test_compressed_depth_is_refused():

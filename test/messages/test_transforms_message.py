@@ -76,8 +76,8 @@ def test_quaternions_have_the_sign_that_is_expected(angles):
     ],
 )
 def test_what_is_no_transform(xyz, xyzw):
-    data = foreign.serialize(foreign.new(KIND, [foreign.transform("a", "b", xyz, xyzw)]))
-    with pytest.raises(InputError, match=r"\Atf: a to b: [^\n]+\Z"):
+    data = foreign.serialize(foreign.new(KIND, [foreign.transform("a\nb", "b", xyz, xyzw)]))
+    with pytest.raises(InputError, match=r"\Atf: 'a\\nb' to 'b': [^\n]+\Z"):
         read_transforms(data)
 
 

@@ -28,6 +28,7 @@ from pdn_ros.ros.qos import RELIABLE, SENSOR  # noqa: E402
 
 def send_prior(drive, stamp_ns: int, *, width: int = WIDTH, size: int = 128) -> None:
     publisher = drive.probe.publisher(PatchPrior, "/lidar_prior", RELIABLE)
+    wait_for(publisher.get_subscription_count, 10, "the node's subscription")
     weights = np.zeros((-(-HEIGHT // size), -(-width // size)), np.float32)
     weights[0, 1] = 1
     publisher.publish(
