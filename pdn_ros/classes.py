@@ -74,7 +74,7 @@ class ClassSet(BaseModel):
     def role_table(self) -> NDArray[np.uint8]:
         """Table from class id to the role codes of `pdn_ros.geometry.roles`, (256,) uint8.
 
-        Ids without a class, void among them, map to 0 (unknown).
+        Ids without a class, void among them, are unknown.
         """
         from pdn_ros.geometry import roles
 

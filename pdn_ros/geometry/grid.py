@@ -1,4 +1,4 @@
-"""A rolling window of log-odds that fade to unknown: the memory of the occupancy grid.
+"""A rolling window of log-odds that decay to unknown: the memory of the occupancy grid.
 
 Rows run along y, columns along x, from the window's origin (nav_msgs/OccupancyGrid's order).
 """
@@ -18,10 +18,10 @@ NANOSECONDS: Final = 1e-9
 _LARGEST_SIDE: Final = 32767  # nav2 refuses more
 _LARGEST_GRID: Final = 16_000_000  # cells: more than that is a mistake in the units
 _FREE, _OCCUPIED = -1.4, 1.7  # log-odds of one observation
-_LOWEST, _HIGHEST = -3.0, 4.0  # so that four looks free what is no longer there
+_LOWEST, _HIGHEST = -3.0, 4.0  # so that four images free what is no longer there
 _BESIDE: Final = np.ones((3, 3), dtype=np.uint8)
-_GAP: Final = 0.8  # metres between obstacles in which free ground is not believed
-NOTHING, FREE, HIDDEN, STANDING, MOVING = range(5)  # what a look may say of a cell
+_GAP: Final = 0.8  # meters between obstacles in which free ground is not believed
+NOTHING, FREE, HIDDEN, STANDING, MOVING = range(5)  # what an image may say of a cell
 _GAIN: Final = np.zeros(256, dtype=np.float32)  # by code, as OpenCV looks it up
 _GAIN[[FREE, STANDING, MOVING]] = _FREE, _OCCUPIED, _OCCUPIED
 _STEPS, _ZERO = 36, 108  # log-odds to a byte: _LOWEST is 0, _HIGHEST 252
@@ -35,14 +35,14 @@ class GridConfig:
 
     Attributes:
         size_m: Length along x and y. A square lets the view fit in whatever the heading.
-        resolution: Side of a cell, metres.
-        max_range: Nothing is believed farther from the camera, metres.
+        resolution: Side of a cell, meters.
+        max_range: Nothing is believed farther from the camera, meters.
         decay_s: After so long without being seen every cell is unknown again.
         dynamic_decay_s: The same where something that can move was seen.
         free_threshold: Occupancy in percent up to which a cell is free.
         occupied_threshold: Occupancy in percent from which a cell is occupied.
         min_confidence: Pixels of less confidence (0..255) say nothing.
-        max_height: What stands higher above the ground doesn't stand in the way, metres.
+        max_height: What stands higher above the ground doesn't stand in the way, meters.
     """
 
     size_m: tuple[float, float] = (50.0, 50.0)
@@ -127,7 +127,7 @@ class EvidenceGrid:
         self.corner = corner
 
     def add(self, cells: NDArray[np.uint8]) -> None:
-        """Add one look, (rows, columns) of the codes above.
+        """Add what one image says, (rows, columns) of the codes above.
 
         What was free and now holds an obstacle, or is hidden behind one, is free no longer: the
         obstacle may have moved there. Neither is a cell beside an obstacle, whose place is
@@ -165,7 +165,7 @@ class EvidenceGrid:
         return Grid(data, origin, config.resolution, frame)
 
     def _fading(self, stamp_ns: int) -> NDArray[np.float32] | np.float32:
-        """Factors that the log-odds lose from the last look until `stamp_ns`."""
+        """Factors that the log-odds lose from the last image until `stamp_ns`."""
         elapsed = max(0, stamp_ns - (self._stamp_ns or 0)) * NANOSECONDS
         slow = np.float32(np.exp(-self._rate * elapsed))
         fast = np.float32(np.exp(-self._dynamic_rate * elapsed))
