@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
+from evidence import budget
 from numpy.typing import NDArray
 
 from pdn_ros.bags.reader import Bag
@@ -64,11 +65,6 @@ class Sample:
         """Return each object's pixels in the best patches, and all its pixels."""
         picked = select(np.asarray(scores, np.float32), count).patches
         return self.objects[:, picked].sum(axis=1), self.objects.sum(axis=1)
-
-
-def budget(share: float, count: int) -> int:
-    """K of N patches."""
-    return max(1, round(share * count))
 
 
 def simulated(pipeline: Pipeline, masks: Masks) -> list[Sample]:

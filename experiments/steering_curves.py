@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import matplotlib.pyplot as plt
 import numpy as np
-from steering_samples import Floats, Sample, budget
+from evidence import budget
+from steering_samples import Floats, Sample
 
 from pdn_ros.files import atomic
 from pdn_ros.network.selector import select
