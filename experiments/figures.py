@@ -244,11 +244,11 @@ def _room(name: str, x: int, y: int) -> list[str]:
     count = sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
     first = origin.read_text(encoding="utf-8").removeprefix('"""').splitlines()[0]
     says = escape(first.removesuffix('"""'))
-    middle = x + ROOM[0] // 2
+    middle, short = x + ROOM[0] // 2, name.removeprefix("pdn_ros.")
     return [
         f'<g><title>{says}</title><rect x="{x}" y="{y}" width="{ROOM[0]}" height="{ROOM[1]}" '
         'rx="6" fill="#e8f0f8" stroke="#446"/>',
-        f'<text x="{middle}" y="{y + 23}" font-size="15" text-anchor="middle">{name.removeprefix("pdn_ros.")}</text>',
+        f'<text x="{middle}" y="{y + 23}" font-size="15" text-anchor="middle">{short}</text>',
         f'<text x="{middle}" y="{y + 41}" font-size="11" fill="#555" text-anchor="middle">'
         f"{len(files)} files, {count} lines</text></g>",
     ]
