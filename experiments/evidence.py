@@ -40,7 +40,7 @@ say: Final = Console(stderr=True).print
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A labelled set: what it is called, where it lies, and every how manyth image is taken."""
+    """A labeled set: what it is called, where it lies, and every how manyth image is taken."""
 
     title: str
     spec: str

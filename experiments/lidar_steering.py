@@ -35,7 +35,7 @@ ROWS: Final = (
     ("simulated", "pixels", "Simulated, day: thin and distant, pixels"),
     ("simulated", "objects", "Simulated, day: thin and distant, objects"),
     ("dark", "pixels", "Simulated, dark: thin and distant, pixels"),
-    ("kitti", "objects", "KITTI: labelled boxes under 40 px"),
+    ("kitti", "objects", "KITTI: labeled boxes under 40 px"),
 )
 
 

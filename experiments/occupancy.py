@@ -120,7 +120,7 @@ def recording(found: dict[str, Any]) -> str:
     boxes, times = found["boxes"], found["cost"]
     size = "x".join(str(side) for side in times["image"])
     rows = [
-        [f"labelled boxes within 30 m and in view ({boxes['boxes']}) with an occupied cell",
+        [f"labeled boxes within 30 m and in view ({boxes['boxes']}) with an occupied cell",
          f"{100 * boxes['occupied_share']:.1f} %", ">= 95 %"],
         ["above-ground LiDAR returns in free cells",
          f"{100 * found['returns_in_free_share']:.2f} %", "<= 1 %"],
@@ -140,7 +140,7 @@ def ranges(found: dict[str, Any]) -> str:
     obstacles = " / ".join(f"{v:.2f}" for v in errors["obstacles_m"])
     rows = [
         ["ground within 20 m, % of the range, p50 / p95", ground, "p50 <= 3"],
-        ["obstacles that have a range, metres, p50 / p90 / p95", obstacles, "p50 <= 0.3"],
+        ["obstacles that have a range, meters, p50 / p90 / p95", obstacles, "p50 <= 0.3"],
         ["obstacles' pixels within 40 m that have one", f"{errors['obstacles_share']:.0%}", ""],
     ]
     return table(["Aligned cloud", "error", "floor"], rows)
@@ -166,7 +166,7 @@ def cloud(bag_path: Path) -> tuple[Floats, Floats, Floats]:
     """Compare the clouds of true masks with the true depth.
 
     Returns:
-        Relative errors of ground within 20 m, errors of obstacles in metres, and the share of the
+        Relative errors of ground within 20 m, errors of obstacles in meters, and the share of the
         obstacles' pixels within 40 m that have a range, one for each image.
     """
     ground, obstacles, shares = [], [], []

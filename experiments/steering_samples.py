@@ -36,7 +36,7 @@ LEAST_PX: Final = 12
 """Connected pixels that make an object."""
 DARK: Final = 0.06
 NOISE: Final = 2.5
-"""Exposure and the deviation of the noise, grey levels, of the dark images."""
+"""Exposure and the deviation of the noise, gray levels, of the dark images."""
 
 Floats = NDArray[np.floating[Any]]
 Masks = dict[tuple[float, bool], Confusion]
@@ -137,7 +137,7 @@ def rare_pixels(mask: NDArray[np.uint8], side: int) -> Floats:
 
 
 def recorded(pipeline: Pipeline, bag_path: Path) -> list[Sample]:
-    """Take the labelled boxes under 40 px of a recording as objects: their area by patch."""
+    """Take the labeled boxes under 40 px of a recording as objects: their area by patch."""
     samples = []
     parameters = NodeParameters.shipped()
     with Bag(bag_path) as bag:

@@ -84,7 +84,7 @@ def shrink_depth(depth: NDArray[np.float32], width: int, height: int) -> NDArray
 def _ground_depth(
     rays: NDArray[np.float32], plane: GroundPlane, max_range: float
 ) -> NDArray[np.float32]:
-    """Depth of an optical-frame plane along each ray, NaN towards the horizon and out of range."""
+    """Depth of an optical-frame plane along each ray, NaN toward the horizon and out of range."""
     if plane.offset <= 0:  # the camera is below the plane
         return np.full(rays.shape[:2], np.nan, dtype=np.float32)
     down = -(rays @ plane.normal.astype(np.float32))

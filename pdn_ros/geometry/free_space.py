@@ -80,7 +80,7 @@ class GroundBoundary:
 
 
 def find_boundary(view: GroundView, leveled: NDArray[np.uint8]) -> GroundBoundary:
-    """Find where the ground ends, row by row from the camera outwards.
+    """Find where the ground ends, row by row from the camera outward.
 
     Unlabeled pixels before an obstacle may belong to it: the ground ends where it was last seen.
     """

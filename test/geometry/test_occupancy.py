@@ -214,7 +214,7 @@ def test_the_ground_seen_below_a_body_is_not_free():
     assert cell(found, 12.05, 0) == 100
 
 
-def test_a_box_on_a_kerb_is_not_taken_for_free():
+def test_a_box_on_a_curb_is_not_taken_for_free():
     """On ground 0.14 m higher it seems 9 % farther away than it is."""
     grid = OccupancyGrid()
     look(
