@@ -28,7 +28,7 @@ class Role(StrEnum):
 
 
 class ClassInfo(BaseModel):
-    """One class: its name, display colour (RGB), role, and whether its objects are thin."""
+    """One class: its name, display color (RGB), role, and whether its objects are thin."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,7 +58,7 @@ class ClassSet(BaseModel):
 
     @property
     def colors(self) -> NDArray[np.uint8]:
-        """Display colours, (C, 3) uint8 RGB."""
+        """Display colors, (C, 3) uint8 RGB."""
         return np.array([c.color for c in self.classes], dtype=np.uint8)
 
     def id_of(self, name: str) -> int:
@@ -74,7 +74,7 @@ class ClassSet(BaseModel):
     def role_table(self) -> NDArray[np.uint8]:
         """Table from class id to the role codes of `pdn_ros.geometry.roles`, (256,) uint8.
 
-        Ids without a class, void among them, map to 0 (unknown).
+        Ids without a class, void among them, are unknown.
         """
         from pdn_ros.geometry import roles
 

@@ -15,7 +15,7 @@ from pdn_ros.files import atomic
 
 @lru_cache(maxsize=8)
 def color_table(classes: ClassSet) -> NDArray[np.uint8]:
-    """Colour of every id, (256, 1, 3) uint8 BGR as cv2 takes it; black where there is no class."""
+    """Color of every id, (256, 1, 3) uint8 BGR as cv2 takes it; black where there is no class."""
     table = np.zeros((256, 1, 3), dtype=np.uint8)
     table[: len(classes.classes), 0] = classes.colors[:, ::-1]
     table.flags.writeable = False
@@ -23,7 +23,7 @@ def color_table(classes: ClassSet) -> NDArray[np.uint8]:
 
 
 def colorize(mask: NDArray[np.uint8], classes: ClassSet) -> NDArray[np.uint8]:
-    """Colour a mask of class ids.
+    """Color a mask of class ids.
 
     Args:
         mask: (H, W) uint8 class ids; void is black.
@@ -36,7 +36,7 @@ def colorize(mask: NDArray[np.uint8], classes: ClassSet) -> NDArray[np.uint8]:
 
 
 def save_mask(path: Path, mask: NDArray[np.uint8], classes: ClassSet) -> None:
-    """Write a mask as palette PNG: the stored values are the ids, any viewer shows the colours.
+    """Write a mask as palette PNG: the stored values are the ids, any viewer shows the colors.
 
     Raises:
         InputError: The folder cannot be written.
@@ -56,13 +56,13 @@ NEAREST_M, FARTHEST_M = 2.0, 80.0
 def overlay(
     image: NDArray[np.uint8], mask: NDArray[np.uint8], classes: ClassSet, alpha: float = 0.5
 ) -> NDArray[np.uint8]:
-    """Blend the class colours over the image; void pixels stay as they are.
+    """Blend the class colors over the image; void pixels stay as they are.
 
     Args:
         image: (H, W, 3) uint8 BGR.
         mask: (H, W) uint8 class ids.
         classes: The class set.
-        alpha: Weight of the colours, 0 to 1.
+        alpha: Weight of the colors, 0 to 1.
 
     Returns:
         (H, W, 3) uint8 BGR.
@@ -79,7 +79,7 @@ def depth_overlay(image: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArr
 
     Args:
         image: (H, W, 3) uint8 BGR.
-        depth: (H, W) float32 metres along the optical axis; 0 or NaN where nothing was measured.
+        depth: (H, W) float32 meters along the optical axis; 0 or NaN where nothing was measured.
 
     Returns:
         (H, W, 3) uint8 BGR. Single measurements are drawn as dots of some pixels.
@@ -103,7 +103,7 @@ def saliency(
     patch_size: int,
     prior: NDArray[np.float32] | None = None,
 ) -> NDArray[np.uint8]:
-    """Show the driver's weights as heat and the refined patches in full colour, outlined.
+    """Show the driver's weights as heat and the refined patches in full color, outlined.
 
     Args:
         image: (H, W, 3) uint8 BGR.
@@ -122,8 +122,8 @@ def saliency(
     code = cv2.convertScaleAbs(weights, alpha=255)
     code = cv2.resize(code, grid_size, interpolation=cv2.INTER_LINEAR)[:height, :width]
     heat = cv2.applyColorMap(code, cv2.COLORMAP_INFERNO)
-    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    picture = np.asarray(cv2.addWeighted(grey, 0.65, heat, 0.6, 0), dtype=np.uint8)
+    gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    picture = np.asarray(cv2.addWeighted(gray, 0.65, heat, 0.6, 0), dtype=np.uint8)
 
     thickness = max(1, round(height / 540))
     corners = _corners(selected, cols, patch_size)
@@ -131,7 +131,7 @@ def saliency(
         area = np.s_[y : y + patch_size, x : x + patch_size]
         picture[area] = cv2.addWeighted(image[area], 0.8, heat[area], 0.2, 0)
     # A dark line under a light one: one of the two stands out from any picture. Drawn in turn over
-    # all patches, so that no shadow covers the outline of a neighbour.
+    # all patches, so that no shadow covers the outline of a neighbor.
     for color, inset, thick in ((SHADOW, 0, 3 * thickness), (OUTLINE, thickness, thickness)):
         for x, y in corners:
             last = patch_size - 1 - inset
@@ -168,7 +168,7 @@ OCCUPIED: Final = (40, 40, 200)
 
 @lru_cache(maxsize=1)
 def _table() -> NDArray[np.uint8]:
-    """Colour of every value as uint8: 0 free to 100 occupied, all else (-1 is 255) unknown."""
+    """Color of every value as uint8: 0 free to 100 occupied, all else (-1 is 255) unknown."""
     table = np.empty((256, 1, 3), dtype=np.uint8)
     table[:] = UNKNOWN
     values = np.arange(101)

@@ -23,7 +23,7 @@ STREET = load_classes("street")
 IMAGE = np.full((90, 130, 3), 100, dtype=np.uint8)
 
 
-def test_colours_are_those_of_the_class_file_in_bgr():
+def test_colors_are_those_of_the_class_file_in_bgr():
     mask = np.array([[3, 255], [0, 11]], dtype=np.uint8)
     expected = [[[128, 64, 128], [0, 0, 0]], [[180, 130, 70], [255, 255, 255]]]
     assert colorize(mask, STREET).tolist() == expected

@@ -48,7 +48,7 @@ _TYPES: Final[dict[str, Any]] = {
     OVERHEAD: Float32,
 }
 _STAMP: Final = struct.Struct("<iI")
-_STAMP_AT: Final = 4  # a serialised message with a header begins with 4 bytes and the stamp
+_STAMP_AT: Final = 4  # a serialized message with a header begins with 4 bytes and the stamp
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ def _number(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else ""
 
 
-_COLOURS: Final = {"context": "#8da0cb", "patch": "#1b9e77", "dense": "#d95f02", "": "#7570b3"}
+_COLORS: Final = {"context": "#8da0cb", "patch": "#1b9e77", "dense": "#d95f02", "": "#7570b3"}
 
 
 def draw(found: Benchmark, folder: Path) -> list[Path]:
@@ -127,7 +127,7 @@ def _bars(rows: list[Row], title: str) -> Figure:
     places = np.arange(len(rows))
     p50 = np.array([row.p50_ms for row in rows])
     p99 = np.array([row.p99_ms for row in rows])
-    axes.barh(places, p50, height=0.7, color=[_COLOURS.get(row.mode, "#999999") for row in rows])
+    axes.barh(places, p50, height=0.7, color=[_COLORS.get(row.mode, "#999999") for row in rows])
     axes.hlines(places, p50, p99, color="#333333", linewidth=1)
     for place, low, high in zip(places.tolist(), p50.tolist(), p99.tolist(), strict=True):
         axes.text(high, place, f" {low:.1f}", va="center", fontsize=8)

@@ -1,4 +1,4 @@
-"""`pdn validate`: the modes' figures on a labelled data set."""
+"""`pdn validate`: the modes' figures on a labeled data set."""
 
 from typing import Annotated
 
@@ -31,7 +31,7 @@ def validate(
     weights: Weights = "",
     config: Config = None,
 ) -> None:
-    """Score the network's modes on labelled images: a table and validate.json.
+    """Score the network's modes on labeled images: a table and validate.json.
 
     Example: pdn validate folder:data/camvid --split val --mode patch,dense --out result
     """

@@ -1,1 +1,1 @@
-"""Camera, LiDAR, ground and occupancy: numpy and OpenCV alone."""
+"""Camera, LiDAR, ground, transforms and occupancy, as arrays: without torch, without ROS."""

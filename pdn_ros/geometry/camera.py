@@ -1,6 +1,6 @@
 """Camera model of a `sensor_msgs/CameraInfo`: points to pixels and pixels to rays.
 
-The optical frame is REP 103's: z forward, x right, y down. Pixel centres lie at integers.
+The optical frame is REP 103's: z forward, x right, y down. Pixel centers lie at integers.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from pdn_ros.messages.cdr import Header
 
 _WIDEST: Final = 3.0  # |x| / z and |y| / z up to which views are straightened
 _ALL: Final = slice(None)
-NEAREST: Final = 1e-3  # metres: what is closer along z is not in front
+NEAREST: Final = 1e-3  # meters: what is closer along z is not in front
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +122,7 @@ class Camera:
         """Project points of the optical frame.
 
         Args:
-            points: (N, 3) metres; NaN and infinities are allowed and invalid.
+            points: (N, 3) meters; NaN and infinities are allowed and invalid.
 
         Returns:
             Pixels (u, v), (N, 2) float32, undefined where invalid; and whether the point is in
@@ -251,5 +251,5 @@ class Camera:
 
 
 def _scale(sx: float, sy: float) -> NDArray[np.float64]:
-    """Pixel coordinates after scaling, with pixel centres at integers, (3, 3)."""
+    """Pixel coordinates after scaling, with pixel centers at integers, (3, 3)."""
     return np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from pdn_ros.geometry import roles as role
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.ground import GroundPlane, fit_plane
-from pdn_ros.geometry.level import HORIZON
+from pdn_ros.geometry.ground_view import HORIZON
 from pdn_ros.geometry.transforms import Matrix, invert, move_points
 
-_REACH: Final = 4  # pixels within which a return speaks for its neighbours
+_REACH: Final = 4  # pixels within which a return speaks for its neighbors
 _AGREE: Final = 1.3  # ratio of ranges that may be one surface's
-_BESIDE: Final = 1  # pixels within which a return speaks for its neighbours at an outline
-_FARTHEST: Final = 40.0  # metres: farther, a flat ground is a guess
-_HIGHEST: Final = 2.2  # metres above the ground: what hangs higher doesn't stand in the way
+_BESIDE: Final = 1  # pixels within which a return speaks for its neighbors at an outline
+_FARTHEST: Final = 40.0  # meters: farther, a flat ground is a guess
+_HIGHEST: Final = 2.2  # meters above the ground: what hangs higher doesn't stand in the way
 
 
 def aligned_cloud(
@@ -39,14 +39,14 @@ def aligned_cloud(
         roles: (h, w) uint8 codes of `pdn_ros.geometry.roles`.
         camera: Of that size.
         T_base_camera: From the optical frame to the base frame.
-        depth: (h, w) float32 metres along the optical axis, 0 = none.
+        depth: (h, w) float32 meters along the optical axis, 0 = none.
         plane: The ground in the base frame; where not given, fitted to the LiDAR's ranges on
             ground pixels, else z = 0.
-        max_range: Distance up to which the plane is believed, metres.
-        max_height: Height above the plane up to which obstacles are given, metres.
+        max_range: Distance up to which the plane is believed, meters.
+        max_height: Height above the plane up to which obstacles are given, meters.
 
     Returns:
-        (h, w, 3) float32 in the optical frame, metres, NaN where no range is trusted.
+        (h, w, 3) float32 in the optical frame, meters, NaN where no range is trusted.
 
     Raises:
         ValueError: The arrays' sizes differ from the camera's.
@@ -84,7 +84,7 @@ def shrink_depth(depth: NDArray[np.float32], width: int, height: int) -> NDArray
 def _ground_depth(
     rays: NDArray[np.float32], plane: GroundPlane, max_range: float
 ) -> NDArray[np.float32]:
-    """Depth of an optical-frame plane along each ray, NaN towards the horizon and out of range."""
+    """Depth of an optical-frame plane along each ray, NaN toward the horizon and out of range."""
     if plane.offset <= 0:  # the camera is below the plane
         return np.full(rays.shape[:2], np.nan, dtype=np.float32)
     down = -(rays @ plane.normal.astype(np.float32))

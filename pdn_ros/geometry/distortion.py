@@ -1,6 +1,6 @@
 """Lens distortion of `sensor_msgs/CameraInfo`, as OpenCV defines it, for many points at once.
 
-Vectorised in float32: on 20,000 points several times faster than `cv2.projectPoints`, which the
+Vectorized in float32: on 20,000 points several times faster than `cv2.projectPoints`, which the
 tests take as the reference.
 """
 
@@ -42,7 +42,7 @@ def check(model: str, d: NDArray[np.float64]) -> None:
 def distort(
     x: Coordinates, y: Coordinates, model: str, d: NDArray[np.float64]
 ) -> tuple[Coordinates, Coordinates]:
-    """Bend normalised coordinates x / z, y / z, (N,) each."""
+    """Bend normalized coordinates x / z, y / z, (N,) each."""
     s = x * x + y * y
     if model == "equidistant":
         k1, k2, k3, k4 = _padded(d, 4)
@@ -82,7 +82,7 @@ def fold(model: str, d: NDArray[np.float64]) -> float:
 def straighten(
     pixels: NDArray[np.float64], k: NDArray[np.float64], model: str, d: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Normalised coordinates (N, 2) of distorted pixels (N, 2); NaN where there are none."""
+    """Normalized coordinates (N, 2) of distorted pixels (N, 2); NaN where there are none."""
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 100, 1e-9)
     bent = (pixels - k[:2, 2]) / k[(0, 1), (0, 1)]
     bent[:, 0] -= k[0, 1] / k[0, 0] * bent[:, 1]

@@ -1,4 +1,4 @@
-"""A rolling window of log-odds that fade to unknown: the memory of the occupancy grid.
+"""A rolling window of log-odds that decay to unknown: the memory of the occupancy grid.
 
 Rows run along y, columns along x, from the window's origin (nav_msgs/OccupancyGrid's order).
 """
@@ -16,10 +16,10 @@ Cell = TypeVar("Cell", bound=np.generic)
 
 NANOSECONDS: Final = 1e-9
 _FREE, _OCCUPIED = -1.4, 1.7  # log-odds of one observation
-_LOWEST, _HIGHEST = -3.0, 4.0  # so that four looks free what is no longer there
+_LOWEST, _HIGHEST = -3.0, 4.0  # so that four images free what is no longer there
 _BESIDE: Final = np.ones((3, 3), dtype=np.uint8)
 _GAP: Final = 0.8  # meters between obstacles in which free ground is not believed
-NOTHING, FREE, HIDDEN, STANDING, MOVING = range(5)  # what a look may say of a cell
+NOTHING, FREE, HIDDEN, STANDING, MOVING = range(5)  # what an image may say of a cell
 _GAIN: Final = np.zeros(256, dtype=np.float32)  # by code, as OpenCV looks it up
 _GAIN[[FREE, STANDING, MOVING]] = _FREE, _OCCUPIED, _OCCUPIED
 _STEPS, _ZERO = 36, 108  # log-odds to a byte: _LOWEST is 0, _HIGHEST 252
@@ -71,7 +71,7 @@ class EvidenceGrid:
         self.corner = corner
 
     def add(self, cells: NDArray[np.uint8]) -> None:
-        """Add one look, (rows, columns) of the codes above.
+        """Add what one image says, (rows, columns) of the codes above.
 
         What was free and now holds an obstacle, or is hidden behind one, is free no longer: the
         obstacle may have moved there. Neither is a cell beside an obstacle, whose place is
@@ -109,7 +109,7 @@ class EvidenceGrid:
         return Grid(data, origin, config.resolution, frame)
 
     def _fading(self, stamp_ns: int) -> NDArray[np.float32] | np.float32:
-        """Factors that the log-odds lose from the last look until `stamp_ns`."""
+        """Factors that the log-odds lose from the last image until `stamp_ns`."""
         elapsed = max(0, stamp_ns - (self._stamp_ns or 0)) * NANOSECONDS
         slow = np.float32(np.exp(-self._rate * elapsed))
         fast = np.float32(np.exp(-self._dynamic_rate * elapsed))

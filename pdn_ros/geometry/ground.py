@@ -16,10 +16,10 @@ try:
 except ImportError:  # no wheel for this machine: a single plane has to do
     pypatchworkpp = None
 
-CLEARANCE: Final = 0.2  # metres: what is lower counts as ground
+CLEARANCE: Final = 0.2  # meters: what is lower counts as ground
 STEEPEST: Final = np.cos(np.radians(25))
-_OFF: Final = (0.25, 0.03)  # metres, and per metre of distance: how far ground leaves its plane
-_NARROWEST: Final = 0.3  # metres of spread: less says nothing of the slope across
+_OFF: Final = (0.25, 0.03)  # meters, and per meter of distance: how far ground leaves its plane
+_NARROWEST: Final = 0.3  # meters of spread: less says nothing of the slope across
 _FEWEST: Final = 30  # points that make a plane
 
 
@@ -36,7 +36,7 @@ class GroundPlane:
         return cls(np.array([0.0, 0.0, 1.0]), 0.0)
 
     def heights(self, points: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Signed distances of points (N, 3) above the plane, (N,) metres."""
+        """Signed distances of points (N, 3) above the plane, (N,) meters."""
         return points @ self.normal.astype(points.dtype) + points.dtype.type(self.offset)
 
     def moved(self, transform: Matrix) -> Self:
@@ -51,11 +51,11 @@ def find_ground(
     """Tell the returns from the ground, and fit a plane to them.
 
     Patchwork (Lim et al., RA-L 2021) where pypatchworkpp is installed: planes by polar cells, so
-    that slopes and kerbs hold; what lies too far off the common plane (a car's roof, a hedge) is
+    that slopes and curbs hold; what lies too far off the common plane (a car's roof, a hedge) is
     taken out again. Each scan is judged by itself: equal scans give equal results.
 
     Args:
-        points: (N, 3) metres in the base frame; NaN and infinities are never ground.
+        points: (N, 3) meters in the base frame; NaN and infinities are never ground.
         origin: Position of the LiDAR in the base frame. Where it is not above the base frame (so
             that the frame can't stand on the ground), its height is taken from the lowest points.
 
@@ -110,7 +110,7 @@ def fit_plane(points: NDArray[np.floating]) -> GroundPlane | None:
     """Fit a plane to ground points by iteratively reweighted least squares (Tukey's weights).
 
     Args:
-        points: (N, 3) metres; NaN are left out.
+        points: (N, 3) meters; NaN are left out.
 
     Returns:
         The plane, or None where the points are few, lie on a line or the plane is a wall.
@@ -119,8 +119,8 @@ def fit_plane(points: NDArray[np.floating]) -> GroundPlane | None:
     points = points[finite(points)]
     if len(points) < _FEWEST:
         return None
-    centre = np.median(points, axis=0)
-    local = points - centre
+    center = np.median(points, axis=0)
+    local = points - center
     design = np.column_stack((local[:, :2], np.ones(len(local))))
     if np.linalg.eigvalsh(np.cov(local[:, :2].T))[0] < _NARROWEST**2:
         return None
@@ -138,4 +138,4 @@ def fit_plane(points: NDArray[np.floating]) -> GroundPlane | None:
     up /= np.linalg.norm(up)
     if up[2] < STEEPEST:
         return None
-    return GroundPlane(up, float(-up @ (centre + np.array([0, 0, solution[2]]))))
+    return GroundPlane(up, float(-up @ (center + np.array([0, 0, solution[2]]))))

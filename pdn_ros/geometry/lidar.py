@@ -11,11 +11,11 @@ from pdn_ros.geometry.camera import NEAREST, Camera
 from pdn_ros.geometry.ground import CLEARANCE, find_ground
 from pdn_ros.geometry.transforms import Matrix, move_points
 
-FARTHEST: Final = 120.0  # metres
+FARTHEST: Final = 120.0  # meters
 _FEW: Final = 25.0  # returns in a 64 px patch from which on an object counts as well sampled
-_FAR: Final = (20.0, 40.0)  # metres between which distance begins to ask for precision
+_FAR: Final = (20.0, 40.0)  # meters between which distance begins to ask for precision
 _JUMP: Final = 0.25  # spread of the ranges' logarithms that is a discontinuity
-_TILT: Final = 0.01  # metres per metre by which the ground may leave its plane
+_TILT: Final = 0.01  # meters per meter by which the ground may leave its plane
 _NARROW: Final = 5  # cells, eighths of a patch: what is narrower counts as thin
 _CLEAR: Final = 0.3  # by how much of its distance a thin thing stands before the background
 _ENOUGH: Final = 3.0  # cells of a patch that make it as thin as can be
@@ -30,7 +30,7 @@ class LidarView:
     """A scan as the camera sees it.
 
     Attributes:
-        depth: (H, W) float32 metres along the optical axis, nearest return, 0 where there is none.
+        depth: (H, W) float32 meters along the optical axis, nearest return, 0 where there is none.
         weights: (rows, cols) float32 in [0, 1], how much a patch is worth precision; the patch
             (r, c) covers `[r * p : (r + 1) * p, c * p : (c + 1) * p]`.
         returns: How many returns fall into the image.
@@ -52,7 +52,7 @@ def project_scan(
     """Project a scan and weigh the image's patches.
 
     Args:
-        points: (N, 3) metres in the LiDAR's frame; NaN and infinities are no returns (REP 117).
+        points: (N, 3) meters in the LiDAR's frame; NaN and infinities are no returns (REP 117).
         camera: Camera of the image.
         T_camera_lidar: From the LiDAR at the scan's stamp to the optical frame at the image's.
         T_base_lidar: From the LiDAR to the base frame.

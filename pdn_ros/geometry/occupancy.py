@@ -11,26 +11,28 @@ from numpy.typing import NDArray
 
 from pdn_ros.geometry import roles as role
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.geometry.carving import (
-    Look,
-    contacts,
-    ground_ends,
+from pdn_ros.geometry.free_space import (
+    CellObservation,
+    find_boundary,
     nearest_returns,
-    seen_pixels,
+    obstacle_contacts,
+    visible_pixels,
 )
-from pdn_ros.geometry.caution import UNKNOWN, caution_table, cautious
 from pdn_ros.geometry.grid import EvidenceGrid
 from pdn_ros.geometry.grid_config import GridConfig
 from pdn_ros.geometry.ground import GroundPlane, fit_plane
-from pdn_ros.geometry.level import LevelView
+from pdn_ros.geometry.ground_view import GroundView
+from pdn_ros.geometry.roles import confident_roles
 from pdn_ros.geometry.transforms import Matrix, move_points
 from pdn_ros.messages.occupancy import Grid
 
 __all__ = ["GridConfig", "OccupancyGrid"]
 
-_BEHIND: Final = 10.0  # metres of the window kept behind the vehicle
-_STANDS: Final = 0.3  # metres above the ground from which a return is an obstacle's
-_TILT: Final = 0.015  # metres per metre by which the plane may be wrong
+_BEHIND: Final = 10.0  # meters of the window kept behind the vehicle
+_STANDS: Final = 0.3  # meters above the ground from which a return is an obstacle's
+_TILT: Final = 0.015  # meters per meter by which the plane may be wrong
+_SAME: Final = np.full(256, role.UNKNOWN, dtype=np.uint8)  # role codes as labels
+_SAME[: role.DYNAMIC + 1] = range(role.DYNAMIC + 1)
 
 
 class OccupancyGrid:
@@ -49,8 +51,7 @@ class OccupancyGrid:
         self, config: GridConfig | None = None, roles: NDArray[np.uint8] | None = None
     ) -> None:
         self.config = config or GridConfig()
-        self._roles = np.arange(256, dtype=np.uint8) if roles is None else roles
-        self._caution = caution_table(roles)
+        self._roles = _SAME if roles is None else roles
         self._grid = EvidenceGrid(self.config)
 
     def reset(self) -> None:
@@ -58,9 +59,9 @@ class OccupancyGrid:
         self._grid.reset()
 
     def snapshot(self, stamp_ns: int, frame: str = "") -> Grid:
-        """Return the grid as it stands at a time; all is unknown `decay_s` after the last look.
+        """Return the grid as it stands at a time; all is unknown `decay_s` after the last image.
 
-        `frame` names the frame that `update` was told the place in.
+        `frame` names the frame of the grid, in which `update` was given the poses.
         """
         return self._grid.snapshot(stamp_ns, frame)
 
@@ -84,7 +85,7 @@ class OccupancyGrid:
             T_base_camera: From the optical frame to the base frame.
             T_grid_base: From the base frame to the grid's, at the image's stamp.
             stamp_ns: Of the image; a jump back in time resets the grid.
-            depth: (H, W) float32 LiDAR ranges along the optical axis, metres, 0 = none.
+            depth: (H, W) float32 LiDAR ranges along the optical axis, meters, 0 = none.
             plane: The ground in the base frame; where not given, fitted to the LiDAR's ranges on
                 ground pixels, else z = 0.
             confidence: (H, W) uint8; pixels below the configured minimum say nothing.
@@ -105,8 +106,8 @@ class OccupancyGrid:
         points, kinds = move_points(points[standing], T_grid_base), kinds[standing]
 
         pose = T_grid_base @ T_base_camera
-        look = self._begin(stamp_ns, T_grid_base[:2, 3], pose[:2, 2])
-        view = LevelView.of(
+        observation = self._begin(stamp_ns, T_grid_base[:2, 3], pose[:2, 2])
+        view = GroundView.of(
             camera.straight,
             pose,
             plane.moved(T_grid_base),
@@ -114,26 +115,27 @@ class OccupancyGrid:
             resolution=self.config.resolution,
         )
         if view is not None:
-            level = view.warp(self._straightened(roles, camera, confidence, view.source))
+            leveled = view.warp(self._straightened(roles, camera, confidence, view.source))
             nearest = nearest_returns(view, points)
-            ends = ground_ends(view, level)
-            look.see(view, seen_pixels(view, level, ends, nearest, self.config))
-            look.occupy(*contacts(view, ends, nearest, self.config))
-        look.occupy(points[:, :2], kinds == role.DYNAMIC)
-        self._grid.add(look.cells)
+            boundary = find_boundary(view, leveled)
+            visible = visible_pixels(view, leveled, boundary, nearest, self.config)
+            observation.project(view, visible)
+            observation.occupy(*obstacle_contacts(view, boundary, nearest, self.config))
+        observation.occupy(points[:, :2], kinds == role.DYNAMIC)
+        self._grid.add(observation.cells)
 
     def _begin(
         self, stamp_ns: int, position: NDArray[np.float64], heading: NDArray[np.float64]
-    ) -> Look:
-        """Let the evidence fade and move the window so that it reaches ahead."""
+    ) -> CellObservation:
+        """Let the evidence decay and move the window so that it reaches ahead."""
         self._grid.advance(stamp_ns)
         size = np.array(self.config.size_m)
         length = np.linalg.norm(heading)
         ahead = heading / length if length > 0.1 else np.zeros(2)
-        centre = position + ahead * np.maximum(size / 2 - _BEHIND, size / 4)
-        corner = np.rint((centre - size / 2) / self.config.resolution).astype(int)
+        center = position + ahead * np.maximum(size / 2 - _BEHIND, size / 4)
+        corner = np.rint((center - size / 2) / self.config.resolution).astype(int)
         self._grid.move((int(corner[0]), int(corner[1])))
-        return Look.of((int(corner[0]), int(corner[1])), self.config)
+        return CellObservation.of((int(corner[0]), int(corner[1])), self.config)
 
     def _straightened(
         self,
@@ -142,13 +144,13 @@ class OccupancyGrid:
         confidence: NDArray[np.uint8] | None,
         rows: slice,
     ) -> NDArray[np.uint8]:
-        """Rows of the image without distortion, as codes of `caution`."""
+        """Rows of the image without distortion, as role codes."""
         straight = camera.pinhole
         if straight:
             labels = labels[rows]
             confidence = None if confidence is None else confidence[rows]
-        codes = cautious(labels, self._caution, confidence, self.config.min_confidence)
-        return codes if straight else camera.undistort(codes, UNKNOWN, rows)
+        codes = confident_roles(labels, self._roles, confidence, self.config.min_confidence)
+        return codes if straight else camera.undistort(codes, role.UNKNOWN, rows)
 
     def _returns(
         self,

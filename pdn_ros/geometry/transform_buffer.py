@@ -88,7 +88,7 @@ class TransformBuffer:
             parent: The frame above.
             child: The frame below.
             stamp_ns: Time of the sample.
-            pose: x, y, z in metres and the quaternion x, y, z, w.
+            pose: x, y, z in meters and the quaternion x, y, z, w.
 
         Raises:
             ValueError: The frames are the same or the pose is no rigid transform.

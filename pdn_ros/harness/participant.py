@@ -26,13 +26,13 @@ from rclpy.signals import SignalHandlerOptions
 REPLY_S: Final = 60.0
 SENSOR: Final = qos_profile_sensor_data
 _ASK_AGAIN_S: Final = 3.0
-_DISCOVERY_S: Final = 0.25
-"""A client sees a server this much earlier, at most, than the server sees the client."""
+DISCOVERY_S: Final = 0.25
+"""This side of DDS sees the other this much earlier, at most, than it is seen there."""
 _Own = TypeVar("_Own", bound="Participant")
 
 
 class Participant:
-    """A node of this process, without a say in its signals; use it as a context manager.
+    """A node of this process that leaves signals alone; use it as a context manager.
 
     Attributes:
         node: The rclpy node.
@@ -77,14 +77,14 @@ class Participant:
         next_s = time.monotonic()
         if service not in self._clients:
             self._clients[service] = self.node.create_client(kind, service)
-            next_s += _DISCOVERY_S
+            next_s += DISCOVERY_S
         client = self._clients[service]
         calls: list[Any] = []
 
         def reply() -> Any:
             nonlocal next_s
             if not client.service_is_ready():
-                next_s = time.monotonic() + _DISCOVERY_S
+                next_s = time.monotonic() + DISCOVERY_S
             elif time.monotonic() >= next_s:
                 calls.append(client.call_async(request))
                 next_s = time.monotonic() + again_s

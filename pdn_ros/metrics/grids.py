@@ -120,7 +120,7 @@ def boxes_occupied(
 
     Args:
         grid: The grid.
-        footprints: (N, 4, 2) corners in the grid's frame, metres, in order around the box.
+        footprints: (N, 4, 2) corners in the grid's frame, meters, in order around the box.
         occupied_threshold: Values from this on are occupied.
 
     Returns:
@@ -128,7 +128,7 @@ def boxes_occupied(
     """
     occupied = grid.data >= occupied_threshold
     result = np.zeros(len(footprints), dtype=bool)
-    # Pixel centres of OpenCV are at integers, cell [0, 0] is centred half a cell from the origin.
+    # Pixel centers of OpenCV are at integers, cell [0, 0] is centered half a cell from the origin.
     corners = (footprints - np.asarray(grid.origin_xy)) / grid.resolution - 0.5
     for i, corner in enumerate(corners):
         inside = np.zeros(occupied.shape, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""Labelled boxes and LiDAR returns against grid and selection."""
+"""Labeled boxes and LiDAR returns against grid and selection."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -144,7 +144,7 @@ def _refined(area: tuple[float, float, float, float], chosen: NDArray[np.bool_],
 
 
 def _overlap(start: float, end: float, count: int, size: int) -> NDArray[np.float64]:
-    """Length of an interval within each of `count` neighbouring ones of `size`."""
+    """Length of an interval within each of `count` neighboring ones of `size`."""
     edges = np.arange(count + 1) * size
     length: NDArray[np.float64] = np.minimum(end, edges[1:]) - np.maximum(start, edges[:-1])
     return length.clip(min=0.0)

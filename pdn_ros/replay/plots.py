@@ -1,4 +1,4 @@
-"""The report's plots: matplotlib SVG whose colours follow the page's theme."""
+"""The report's plots: matplotlib SVG whose colors follow the page's theme."""
 
 import io
 import math
@@ -171,7 +171,7 @@ def _axes(x: str, y: str) -> tuple[Figure, Any]:
 
 
 def _svg(figure: Figure) -> str:
-    """The figure as an SVG element for the page: no prologue, no fixed size, themed colours."""
+    """The figure as an SVG element for the page: no prologue, no fixed size, themed colors."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()

@@ -73,7 +73,7 @@ def photo(image: NDArray[np.uint8]) -> Picture:
 
 
 def drawing(image: NDArray[np.uint8]) -> Picture:
-    """Encode a BGR picture of few colours without loss."""
+    """Encode a BGR picture of few colors without loss."""
     _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     return Picture(data.tobytes(), image.shape[1], image.shape[0], "image/png")
 
@@ -97,7 +97,7 @@ def write_report(
         metrics: The figures.
         rows: Every frame, for the plots.
         frames: The frames to show; thinned out evenly when they would make the file too large.
-        classes: Class names and colours.
+        classes: Class names and colors.
         configuration: What the run was set to.
         machine: Processor, versions.
     """
@@ -223,7 +223,7 @@ def _cards(m: Metrics) -> list[tuple[str, str, str]]:
 
 
 def _class_rows(classes: ClassSet, m: Metrics) -> list[tuple[str, str, bool, float, float]]:
-    """Name, colour, thin, pixel share and IoU of every class."""
+    """Name, color, thin, pixel share and IoU of every class."""
     return [
         (
             info.name.replace("_", " "),

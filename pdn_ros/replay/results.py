@@ -48,7 +48,7 @@ class GridFigures:
 
 @dataclass(frozen=True, slots=True)
 class BoxFigures:
-    """Labelled boxes: those in the grid, and the small ones in refined patches."""
+    """Labeled boxes: those in the grid, and the small ones in refined patches."""
 
     occupied_share: float = NAN
     occupied_share_touched: float = NAN

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pdn_ros.simulation.assets_people import PHASES, cyclist, pedestrian
 from pdn_ros.simulation.assets_vehicles import vehicle
 from pdn_ros.simulation.mesh import Mesh
-from pdn_ros.simulation.street import KERB, Labels, Layout, Path, Plan
+from pdn_ros.simulation.street import CURB, Labels, Layout, Path, Plan
 from pdn_ros.simulation.textures import AtlasBuilder
 
 
@@ -65,9 +65,9 @@ class Actor:
         instance: Object id.
         s: Place along the street at time 0.
         t: Place across it at time 0.
-        speed: Metres per second in its own direction.
+        speed: Meters per second in its own direction.
         yaw: Direction against the path's: 0, pi (oncoming) or +-pi/2 (crosses).
-        cycle: Metres that one cycle of poses covers.
+        cycle: Meters that one cycle of poses covers.
         z: Height of the ground below it.
         begins: Stands until then (s).
         level: Stands upright on a slope.
@@ -117,7 +117,7 @@ def draw_actors(
     end: float,
     first_id: int,
 ) -> list[Actor]:
-    """Draw all that moves on a street of which the vehicle drives the first `end` metres."""
+    """Draw all that moves on a street of which the vehicle drives the first `end` meters."""
     actors: list[Actor] = []
     edge = layout.road_half - layout.parking
 
@@ -167,11 +167,11 @@ def draw_actors(
                 turn = yaw if walks else float(rng.uniform(0, 6))
                 person = labels.pedestrian
                 figure = pedestrian(rng, atlas, labels, walking=bool(walks))
-                add(figure, person, s, t, speed, yaw=turn, z=KERB)
+                add(figure, person, s, t, speed, yaw=turn, z=CURB)
                 if rng.random() < 0.3:
                     beside = t + (0.65 if abs(t + 0.65) > layout.road_half + 0.5 else -0.65)
                     figure = pedestrian(rng, atlas, labels, walking=bool(walks))
-                    add(figure, person, s + 0.3, beside, speed, yaw=turn, z=KERB)
+                    add(figure, person, s + 0.3, beside, speed, yaw=turn, z=CURB)
             s += float(rng.exponential(100.0 / layout.pedestrians)) + 0.8
     for at in plan.repeats(plan.zebra, 10, end + 60) + plan.repeats(
         plan.crossroads - plan.side_half - 6.7, 10, end + 60

@@ -12,7 +12,7 @@ BAYS = 4
 BAY, FLOOR, GROUND_FLOOR = 3.0, 3.1, 3.9
 CELL = 128
 
-# sRGB-like wall colours (B, G, R): plaster in warm and cool tones, brick, sandstone.
+# sRGB-like wall colors (B, G, R): plaster in warm and cool tones, brick, sandstone.
 WALLS = (
     (196, 214, 222), (150, 190, 214), (176, 200, 196), (206, 206, 204), (120, 158, 198),
     (92, 112, 158), (160, 178, 186), (170, 206, 228), (196, 190, 176), (74, 92, 140),
@@ -223,8 +223,8 @@ def _roof(
         parapet = box((0, 0, top), (width, depth, top + 0.8), wall)
         hut = box((width * 0.3, depth * 0.4, top), (width * 0.5, depth * 0.7, top + 2.4), stone)
         return join([cornice, parapet, hut])
-    colour = ((0.05, 0.1, 0.3), (0.09, 0.12, 0.2), (0.1, 0.1, 0.11), (0.04, 0.07, 0.22))
-    tiles = Paint(atlas["tiles"], labels.building, colour[int(rng.integers(len(colour)))], 0.25)
+    color = ((0.05, 0.1, 0.3), (0.09, 0.12, 0.2), (0.1, 0.1, 0.11), (0.04, 0.07, 0.22))
+    tiles = Paint(atlas["tiles"], labels.building, color[int(rng.integers(len(color)))], 0.25)
     pitch = float(rng.uniform(0.55, 0.95))
     ridge, over = top + pitch * depth / 2, 0.4
     low = top - pitch * over

@@ -10,11 +10,11 @@ from pdn_ros.simulation.mesh import Mesh, Paint, ball, box, join, quad, soup, tu
 from pdn_ros.simulation.street import Labels
 from pdn_ros.simulation.textures import AtlasBuilder, texels
 
-GREY = (0.22, 0.21, 0.2)
+GRAY = (0.22, 0.21, 0.2)
 
 
-def _canvas(colour: tuple[int, int, int]) -> NDArray[np.uint8]:
-    return np.full((128, 128, 3), colour, np.uint8)
+def _canvas(color: tuple[int, int, int]) -> NDArray[np.uint8]:
+    return np.full((128, 128, 3), color, np.uint8)
 
 
 def add_signs(atlas: AtlasBuilder) -> None:
@@ -72,16 +72,16 @@ def add_signs(atlas: AtlasBuilder) -> None:
     faces.append(("board_places", face))
     for name, face in faces:
         atlas.add(f"sign_{name}", texels(face.astype(np.float32)))
-    for lit, colour in ((0, (60, 50, 250)), (1, (60, 190, 250)), (2, (150, 240, 60))):
+    for lit, color in ((0, (60, 50, 250)), (1, (60, 190, 250)), (2, (150, 240, 60))):
         face = np.full((128, 64, 3), 26, np.uint8)
         for lamp in range(3):
-            tone = colour if lamp == lit else (34, 34, 36)
+            tone = color if lamp == lit else (34, 34, 36)
             cv2.circle(face, (32, 24 + 40 * lamp), 15, tone, -1, cv2.LINE_AA)
         atlas.add(f"signal_{lit}", texels(face.astype(np.float32)), glow=0.3)
 
 
 def _outline(shape: str, size: float) -> NDArray[np.float64]:
-    """Return the outline (K, 2) of a face: y to its left, z up, around its centre."""
+    """Return the outline (K, 2) of a face: y to its left, z up, around its center."""
     if shape == "triangle":
         return size * np.array([(0.58, -0.45), (-0.58, -0.45), (0.0, 0.55)])
     if shape == "diamond":
@@ -106,9 +106,9 @@ def sign_face(
     parts = []
     for x, material, tint in ((-0.06, texture, (0.85,) * 3), (-0.035, atlas["metal"], (0.3,) * 3)):
         paint = Paint(material, labels.sign, tint)
-        centre, middle = np.array([x, 0.0, z]), uv.mean(axis=0)
+        center, middle = np.array([x, 0.0, z]), uv.mean(axis=0)
         ring = np.stack([np.full(len(outline), x), outline[:, 0], z + outline[:, 1]], -1)
-        corners = np.stack([np.tile(centre, (len(ring), 1)), ring, np.roll(ring, -1, axis=0)], 1)
+        corners = np.stack([np.tile(center, (len(ring), 1)), ring, np.roll(ring, -1, axis=0)], 1)
         coordinates = np.stack([np.tile(middle, (len(ring), 1)), uv, np.roll(uv, -1, axis=0)], 1)
         normals = np.tile([-1.0 if x < -0.05 else 1.0, 0.0, 0.0], (len(ring), 3, 1))
         parts.append(soup(corners, normals, coordinates, paint))
@@ -118,7 +118,7 @@ def sign_face(
 def post(atlas: AtlasBuilder, labels: Labels, height: float, radius: float = 0.035) -> Mesh:
     """Return a plain steel post."""
     return tube(
-        (0, 0, -0.05), (0, 0, height), (radius, radius), Paint(atlas["metal"], labels.pole, GREY), 8
+        (0, 0, -0.05), (0, 0, height), (radius, radius), Paint(atlas["metal"], labels.pole, GRAY), 8
     )
 
 

@@ -181,8 +181,8 @@ def _figure(
     return join(parts)
 
 
-def _hoop(centre: tuple[float, float, float], radius: float, paint: Paint) -> Mesh:
-    """Return a thin tyre in the x-z plane."""
+def _hoop(center: tuple[float, float, float], radius: float, paint: Paint) -> Mesh:
+    """Return a thin tire in the x-z plane."""
     turn = np.linspace(0, 2 * np.pi, 21)[:, None]
     roll = np.linspace(0, 2 * np.pi, 5)[None]
     r = radius + 0.022 * np.cos(roll)
@@ -190,7 +190,7 @@ def _hoop(centre: tuple[float, float, float], radius: float, paint: Paint) -> Me
         np.broadcast_arrays(r * np.cos(turn), 0.022 * np.sin(roll), r * np.sin(turn)), -1
     )
     uv = np.stack(np.broadcast_arrays(turn, roll), -1)
-    return surface(points + centre, uv, paint)
+    return surface(points + center, uv, paint)
 
 
 def cyclist(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels) -> list[Mesh]:

@@ -10,18 +10,18 @@ from pdn_ros.simulation.textures import AtlasBuilder
 
 def _leaves(
     rng: np.random.Generator,
-    centres: NDArray[np.float64],
+    centers: NDArray[np.float64],
     outward: NDArray[np.float64],
     size: float,
     paint: Paint,
 ) -> Mesh:
-    """Return one tuft (two triangles that cross) at each centre, shaded as its crown's surface."""
-    count = len(centres)
+    """Return one tuft (two triangles that cross) at each center, shaded as its crown's surface."""
+    count = len(centers)
     a = rng.standard_normal((count, 2, 3, 3))
     a -= a.mean(axis=2, keepdims=True)
     a /= np.linalg.norm(a, axis=3, keepdims=True)
     scale = size * rng.uniform(0.55, 1.25, (count, 2, 1, 1))
-    corners = (centres[:, None, None] + a * scale).reshape(-1, 3, 3)
+    corners = (centers[:, None, None] + a * scale).reshape(-1, 3, 3)
     normals = outward[:, None, None] + 0.25 * rng.standard_normal((count, 2, 1, 3)) + 0 * a
     normals /= np.linalg.norm(normals, axis=3, keepdims=True)
     uv = rng.uniform(0, 1, (count * 2, 1, 2)) + 0.12 * a.reshape(-1, 3, 3)[..., :2]
@@ -31,7 +31,7 @@ def _leaves(
 
 
 def _green(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Draw a leaf colour (linear BGR): mostly greens, some yellow or dark ones."""
+    """Draw a leaf color (linear BGR): mostly greens, some yellow or dark ones."""
     g = float(rng.uniform(0.16, 0.34))
     return (g * float(rng.uniform(0.18, 0.42)), g, g * float(rng.uniform(0.45, 0.95)))
 
@@ -47,8 +47,8 @@ def tree(
     fork = np.array([lean[0], lean[1], bare])
     parts = [tube((0, 0, -0.2), fork, (radius * 1.25, radius * 0.85), bark, 9)]
     conifer = rng.random() < 0.2
-    colour = _green(rng)
-    leaf = Paint(atlas["leaf"], labels.vegetation, colour)
+    color = _green(rng)
+    leaf = Paint(atlas["leaf"], labels.vegetation, color)
     if conifer:
         tufts = int(tufts * 1.7)
         parts.append(tube(fork, (*lean, height), (radius * 0.8, 0.02), bark, 6))
@@ -58,8 +58,8 @@ def tree(
         r = (0.16 * height) * share * rng.uniform(0.55, 1.05, tufts) * (0.8 + 0.2 * np.sin(z * 6))
         cos, sin = np.cos(around), np.sin(around)
         outward = np.stack([cos, sin, np.full(tufts, 0.5)], -1)
-        centres = np.stack([r * cos + lean[0], r * sin + lean[1], z], -1)
-        parts.append(_leaves(rng, centres, outward, 0.17, leaf))
+        centers = np.stack([r * cos + lean[0], r * sin + lean[1], z], -1)
+        parts.append(_leaves(rng, centers, outward, 0.17, leaf))
         return join(parts)
     blobs = int(rng.integers(5, 9))
     spread = height * float(rng.uniform(0.15, 0.24))
@@ -79,9 +79,9 @@ def tree(
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     depth = rng.uniform(0.35, 1.0, (tufts, 1)) ** 0.4
     bump = 1 + 0.16 * np.sin(5 * direction[:, :1] + 3 * direction[:, 1:2] + which[:, None])
-    centres = middles[which] + direction * radii[which] * depth * bump
-    outward = direction + 0.6 * (centres - [lean[0], lean[1], 0.6 * height]) / (spread + 1)
-    parts.append(_leaves(rng, centres, outward, 0.03 * height**0.5 + 0.07, leaf))
+    centers = middles[which] + direction * radii[which] * depth * bump
+    outward = direction + 0.6 * (centers - [lean[0], lean[1], 0.6 * height]) / (spread + 1)
+    parts.append(_leaves(rng, centers, outward, 0.03 * height**0.5 + 0.07, leaf))
     # Leaves inside the crown get less light; the tint stands for that.
     inner = np.repeat(0.45 + 0.55 * depth[:, 0] ** 3, 2).astype(np.float32)
     parts[-1].tint[:] *= inner[:, None]
@@ -96,9 +96,9 @@ def bush(
     direction[:, 2] = np.abs(direction[:, 2])
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     depth = rng.uniform(0.5, 1.0, (tufts, 1))
-    centres = direction * radius * depth * np.array([1.0, 1.0, rng.uniform(0.8, 1.3)])
+    centers = direction * radius * depth * np.array([1.0, 1.0, rng.uniform(0.8, 1.3)])
     mesh = _leaves(
-        rng, centres, direction, 0.16, Paint(atlas["leaf"], labels.vegetation, _green(rng))
+        rng, centers, direction, 0.16, Paint(atlas["leaf"], labels.vegetation, _green(rng))
     )
     mesh.tint[:] *= np.repeat(0.4 + 0.6 * depth, 2, axis=0).astype(np.float32)
     return mesh
@@ -117,9 +117,9 @@ def hedge(
     outward = np.zeros((tufts, 3))
     outward[rows, face] = np.sign(p[rows, face])
     outward[:, 2] = np.maximum(outward[:, 2], 0.25)
-    centres = p * half + [length / 2, 0, height / 2 + 0.05]
+    centers = p * half + [length / 2, 0, height / 2 + 0.05]
     mesh = _leaves(
-        rng, centres, outward, 0.13, Paint(atlas["leaf"], labels.vegetation, _green(rng))
+        rng, centers, outward, 0.13, Paint(atlas["leaf"], labels.vegetation, _green(rng))
     )
     mesh.tint[:] *= (0.55 + 0.45 * mesh.corners[..., 2].mean(axis=1) / height)[:, None]
     return mesh
@@ -133,10 +133,10 @@ def undergrowth(
     x = rng.uniform(0, width, tufts)
     top = 6.5 + 2.2 * np.sin(x / 3.1) + 1.2 * np.sin(x / 1.3 + 1)
     z = top * rng.uniform(0, 1, tufts) ** 0.7
-    centres = np.stack([x, rng.uniform(-1.5, 1.5, tufts), z], -1)
+    centers = np.stack([x, rng.uniform(-1.5, 1.5, tufts), z], -1)
     outward = np.tile([0.0, -1.0, 0.6], (tufts, 1))
     mesh = _leaves(
-        rng, centres, outward, 0.62, Paint(atlas["leaf"], labels.vegetation, _green(rng))
+        rng, centers, outward, 0.62, Paint(atlas["leaf"], labels.vegetation, _green(rng))
     )
     mesh.tint[:] *= (0.5 + 0.5 * z / top).repeat(2)[:, None].astype(np.float32)
     return mesh

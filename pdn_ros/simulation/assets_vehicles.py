@@ -74,7 +74,7 @@ def _wheels(
     atlas: AtlasBuilder, labels: Labels, xs: tuple[float, ...], width: float, radius: float
 ) -> list[Mesh]:
     """Return a wheel on both sides at each x, the arch around it as a dark disc."""
-    tyre = Paint(atlas["plain"], labels.vehicle, (0.012,) * 3)
+    tire = Paint(atlas["plain"], labels.vehicle, (0.012,) * 3)
     rim = Paint(atlas["wheel"], labels.vehicle, (0.7,) * 3)
     angle = np.linspace(0, 2 * np.pi, 17)
     circle = np.stack([np.cos(angle), np.sin(angle)], -1)
@@ -84,10 +84,10 @@ def _wheels(
             outer = side * (width / 2 + 0.012)
             parts.append(
                 tube(
-                    (x, outer - side * 0.22, radius), (x, outer, radius), (radius, radius), tyre, 14
+                    (x, outer - side * 0.22, radius), (x, outer, radius), (radius, radius), tire, 14
                 )
             )
-            for r, offset, paint in ((radius * 1.17, -0.006, tyre), (radius, 0.006, rim)):
+            for r, offset, paint in ((radius * 1.17, -0.006, tire), (radius, 0.006, rim)):
                 y = outer + side * offset
                 ring = np.stack(
                     [x + r * circle[:, 0], np.full(17, y), radius + r * circle[:, 1]], -1
@@ -185,8 +185,8 @@ def _body(atlas: AtlasBuilder, labels: Labels, body: _Body, paint: Paint) -> Mes
 
 def vehicle(rng: np.random.Generator, atlas: AtlasBuilder, labels: Labels, kind: str) -> Mesh:
     """Return a vehicle: sedan, hatchback, suv, van, bus or truck."""
-    colour = _PAINTS[int(rng.integers(len(_PAINTS)))]
-    paint = Paint(atlas["paint"], labels.vehicle, colour)
+    color = _PAINTS[int(rng.integers(len(_PAINTS)))]
+    paint = Paint(atlas["paint"], labels.vehicle, color)
     if kind == "truck":
         return _truck(rng, atlas, labels, paint)
     body = BODIES[kind]

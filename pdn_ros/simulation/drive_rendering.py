@@ -54,9 +54,9 @@ class DriveFrame:
         stamp_ns: Nanoseconds since the drive's epoch; the same for camera and LiDAR.
         image: (H, W, 3) uint8 BGR.
         mask: (H, W) uint8 ids of the class set `street`.
-        depth: (H, W) float32 metres along the optical axis, 0 for the sky.
+        depth: (H, W) float32 meters along the optical axis, 0 for the sky.
         T_odom_base: (4, 4) float64.
-        scan: (N, 4) float32 x, y, z (metres, LiDAR's frame), intensity (0..1); or None.
+        scan: (N, 4) float32 x, y, z (meters, LiDAR's frame), intensity (0..1); or None.
         scan_mask: (N,) uint8 class ids of the scan's points.
         boxes: What the camera or the LiDAR sees of vehicles, people, poles and signs.
         occupancy: Grid in `odom`; see `truth.Truth.occupancy`.

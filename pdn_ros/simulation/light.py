@@ -20,14 +20,14 @@ class Light:
     """Radiances are linear BGR; a white surface in full sun has about 2.
 
     Attributes:
-        sun: (3,) unit vector towards the sun.
+        sun: (3,) unit vector toward the sun.
         sunlight: (3,), zero when overcast.
         zenith: (3,) sky above.
-        horizon: (3,) sky at the horizon, also the haze's colour.
+        horizon: (3,) sky at the horizon, also the haze's color.
         bounce: (3,) light from below.
-        haze: metres at which 63 % of the light is the haze's.
+        haze: meters at which 63 % of the light is the haze's.
         dome: (256, 1025, 3) picture of the sky: rows by elevation, columns by azimuth.
-        noise: deviation of the image noise in grey levels.
+        noise: deviation of the image noise in gray levels.
         target: brightness that the exposure aims at.
     """
 
@@ -129,12 +129,12 @@ def _dome(
     value = field[cy.astype(int) % 512, cx.astype(int) % 512]
     value = cv2.GaussianBlur(value, (3, 3), 0)
     cover = np.clip((value - (1.25 - 2.2 * clouds)) * 0.9, 0, 1)[..., None]
-    towards = np.clip(direction @ sun, 0, 1)[..., None]
-    white = 0.55 * horizon + 0.35 + 0.2 * sunlight * (0.4 + 0.6 * towards**2)
+    toward = np.clip(direction @ sun, 0, 1)[..., None]
+    white = 0.55 * horizon + 0.35 + 0.2 * sunlight * (0.4 + 0.6 * toward**2)
     shade = 1 - 0.3 * np.clip(value[..., None] - 0.6, 0, 1)
     fade = np.clip(up * 9, 0, 1)[..., None]
     sky = sky * (1 - cover * fade * 0.9) + white * shade * cover * fade * 0.9
-    glow = sunlight * (0.2 * towards**12 + 0.6 * towards**120 + 6.0 * (towards > 0.9996))
+    glow = sunlight * (0.2 * toward**12 + 0.6 * toward**120 + 6.0 * (toward > 0.9996))
     sky = sky + glow * (1 - 0.6 * cover)
     # The first column again at the end, so that interpolation goes around.
     return np.ascontiguousarray(np.concatenate([sky, sky[:, :1]], axis=1), dtype=np.float32)

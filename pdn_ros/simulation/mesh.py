@@ -1,6 +1,6 @@
 """Triangle soups with what a renderer needs of each triangle, and the shapes built from them.
 
-Lengths in metres, x forward, y left, z up (REP 103). Colours are linear reflectances in BGR
+Lengths in meters, x forward, y left, z up (REP 103). Colors are linear reflectances in BGR
 order, as the images are.
 """
 
@@ -86,13 +86,13 @@ def pose(
 
 @dataclass(frozen=True, slots=True)
 class Paint:
-    """What a surface is made of: texture, class id and colour (linear BGR)."""
+    """What a surface is made of: texture, class id and color (linear BGR)."""
 
     material: int
     label: int
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
     uv_scale: float = 1.0
-    """Texture repeats per metre of the surface's own coordinates."""
+    """Texture repeats per meter of the surface's own coordinates."""
 
 
 def soup(corners: ArrayLike, normals: ArrayLike | None, uv: ArrayLike, paint: Paint) -> Mesh:
@@ -124,7 +124,7 @@ def surface(
     others: Sequence[Paint] = (),
     which: NDArray[np.int64] | None = None,
 ) -> Mesh:
-    """Return the quads between neighbouring points of a grid as triangles.
+    """Return the quads between neighboring points of a grid as triangles.
 
     Args:
         points: (R, C, 3).
@@ -133,7 +133,7 @@ def surface(
         others: Paints of the entries 1, 2, ... of `which`.
         which: (R - 1, C - 1) int.
         smooth: Interpolate normals over the grid (its seam stays visible).
-        up: Normals look up; otherwise they look away from the grid's centre.
+        up: Normals look up; otherwise they look away from the grid's center.
     """
     p = np.asarray(points, dtype=np.float32)
     t = np.asarray(uv, dtype=np.float32)
@@ -186,7 +186,7 @@ _HALVES = np.array([[0, 1, 2], [0, 2, 3]])
 
 
 def box(low: ArrayLike, high: ArrayLike, paint: Paint, *, bottom: bool = False) -> Mesh:
-    """Return an axis-aligned box; texture coordinates are metres along each face."""
+    """Return an axis-aligned box; texture coordinates are meters along each face."""
     a, b = np.asarray(low, np.float32), np.asarray(high, np.float32)
     sides = 6 if bottom else 5
     size = b - a
@@ -244,14 +244,14 @@ def tube(
 
 
 def ball(
-    centre: ArrayLike, radii: ArrayLike, paint: Paint, rings: int = 6, sides: int = 10
+    center: ArrayLike, radii: ArrayLike, paint: Paint, rings: int = 6, sides: int = 10
 ) -> Mesh:
     """Return an ellipsoid with smooth normals."""
     unit, angles = _unit_ball(rings, sides)
     r = (np.asarray(radii, np.float32) * np.ones(3, np.float32)).astype(np.float32)
     normals = unit / r
     normals /= np.sqrt((normals * normals).sum(axis=2, keepdims=True))
-    corners = np.asarray(centre, np.float32) + unit * r
+    corners = np.asarray(center, np.float32) + unit * r
     return soup(corners, normals, angles * r[[0, 2]], paint)
 
 

@@ -10,7 +10,7 @@ from pdn_ros.simulation import assets_plants as plants
 from pdn_ros.simulation.assets_buildings import house
 from pdn_ros.simulation.assets_vehicles import vehicle
 from pdn_ros.simulation.mesh import Mesh
-from pdn_ros.simulation.street import KERB, Labels, Layout, Path, Plan
+from pdn_ros.simulation.street import CURB, Labels, Layout, Path, Plan
 from pdn_ros.simulation.textures import AtlasBuilder
 
 
@@ -30,7 +30,7 @@ class _Furnisher:
         self.start, self.end = path.start + 4, path.end - 6
 
     def put(
-        self, mesh: Mesh, s: float, t: float, yaw: float = 0.0, *, z: float = KERB,
+        self, mesh: Mesh, s: float, t: float, yaw: float = 0.0, *, z: float = CURB,
         boxed: bool = False, level: bool = True,
     ) -> None:  # fmt: skip
         self.stage.put(mesh, self.path.place(s, t, z, yaw, level=level), boxed=boxed)
@@ -65,7 +65,7 @@ class _Furnisher:
             back = float(rng.uniform(*layout.garden))
             t = side * (layout.paved_half + back + 0.05)
             mesh = house(rng, self.atlas, self.labels, layout, width, depth)
-            self.put(mesh, *self.along(side, s, width, t), z=KERB - 0.15)
+            self.put(mesh, *self.along(side, s, width, t), z=CURB - 0.15)
             s += width + 0.02
             if rng.random() < layout.building_gap:
                 gap = float(rng.uniform(4, 14))
@@ -223,7 +223,7 @@ class _Furnisher:
         for s, yaw in ((self.end + 2, -np.pi / 2), (self.start - 2, np.pi / 2)):
             for k in range(-3, 3):
                 mesh = plants.undergrowth(rng, self.atlas, self.labels, 30.0)
-                # Front towards the street: the belt runs across it.
+                # Front toward the street: the belt runs across it.
                 t = 30.0 * k if yaw > 0 else 30.0 * (k + 1)
                 self.put(mesh, s, t, yaw, z=0.0)
 

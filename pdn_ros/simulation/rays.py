@@ -114,7 +114,7 @@ class Surfaces:
         self.material[part] = mesh.material
         self.label[part] = mesh.label
         self.instance[part] = mesh.instance
-        # Texels per metre, from the areas of the triangle in the texture and in the world.
+        # Texels per meter, from the areas of the triangle in the texture and in the world.
         edge, turn = mesh.corners[:, 1:] - mesh.corners[:, :1], mesh.uv[:, 1:] - mesh.uv[:, :1]
         area = np.linalg.norm(np.cross(edge[:, 0], edge[:, 1]), axis=1)
         texture = np.abs(turn[:, 0, 0] * turn[:, 1, 1] - turn[:, 0, 1] * turn[:, 1, 0])

@@ -70,7 +70,7 @@ class Rendering:
     Attributes:
         image: (H, W, 3) uint8 BGR.
         mask: (H, W) uint8 class ids.
-        depth: (H, W) float32 metres along the optical axis, 0 for the sky.
+        depth: (H, W) float32 meters along the optical axis, 0 for the sky.
         instance: (H, W) int32 object ids, 0 for none.
     """
 
@@ -248,7 +248,7 @@ class Renderer:
         facing: Floats,
         rng: np.random.Generator,
     ) -> tuple[Floats, NDArray[np.uint8]]:
-        """Return linear colours (3, N) and the exact class ids (N,) painted there (255 for none).
+        """Return linear colors (3, N) and the exact class ids (N,) painted there (255 for none).
 
         One texel of the mip level is drawn at random around the place: bilinear on average.
         """
@@ -258,8 +258,8 @@ class Renderer:
         level = np.clip(np.rint(wanted), 0, LEVELS - 1).astype(np.int32)
         jitter = rng.random(uv.shape, np.float32)
         jitter -= np.float32(0.5)
-        colour = self._surfaces.texel(uv, material, level, jitter)
-        linear = colour[:, :3].T * np.float32(1 / 255)
+        color = self._surfaces.texel(uv, material, level, jitter)
+        linear = color[:, :3].T * np.float32(1 / 255)
         linear *= linear
         painted = np.full(len(material), VOID, np.uint8)
         strip = np.flatnonzero(material == self._scene.ground)

@@ -5,20 +5,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.simulation.mesh import Mesh, Paint, box, join, surface
-from pdn_ros.simulation.street import KERB, PERIOD, Labels, Layout, Path, Plan
+from pdn_ros.simulation.street import CURB, PERIOD, Labels, Layout, Path, Plan
 from pdn_ros.simulation.textures import AtlasBuilder, noise
 
 ROWS, COLUMNS = 8192, 1024
 CLEAR = 4.5
-"""From the side road's edge to where the lines of the main road end, in metres."""
+"""From the side road's edge to where the lines of the main road end, in meters."""
 
 
 class Canvas:
-    """A grey plane and a label plane over one period; s downward, t to the right."""
+    """A gray plane and a label plane over one period; s downward, t to the right."""
 
     def __init__(self, layout: Layout) -> None:
         self.half = layout.paved_half
-        self.grey = np.zeros((ROWS, COLUMNS), np.uint8)
+        self.gray = np.zeros((ROWS, COLUMNS), np.uint8)
         self.label = np.zeros((ROWS, COLUMNS), np.uint8)
 
     def row(self, s: float) -> int:
@@ -52,7 +52,7 @@ def paint_markings(
 
 
 def _lines(canvas: Canvas, layout: Layout, lm: int) -> None:
-    """Paint centre, lane and edge lines, and parking bays."""
+    """Paint center, lane and edge lines, and parking bays."""
     mark, road = canvas.label, layout.road_half
     inner, edge = layout.median / 2, road - layout.parking
 
@@ -84,12 +84,12 @@ def _crossings(canvas: Canvas, layout: Layout, plan: Plan, lm: int) -> None:
     mark, road = canvas.label, layout.road_half
     inner, edge = layout.median / 2, road - layout.parking
     keep = plan.side_half + CLEAR
-    for centre, reach in ((plan.zebra, 3.2), (plan.crossroads, keep)):
-        mark[canvas.area(centre - reach, centre + reach, -road, road)] = 0
-    for centre in (plan.zebra, plan.crossroads - keep - 2.2):
+    for center, reach in ((plan.zebra, 3.2), (plan.crossroads, keep)):
+        mark[canvas.area(center - reach, center + reach, -road, road)] = 0
+    for center in (plan.zebra, plan.crossroads - keep - 2.2):
         for t in np.arange(-edge + 0.25, edge - 0.5, 1.0):
             if abs(t + 0.25) > inner:
-                mark[canvas.area(centre - 1.9, centre + 1.9, t, t + 0.5)] = lm
+                mark[canvas.area(center - 1.9, center + 1.9, t, t + 0.5)] = lm
     # Stop lines: traffic keeps right, so the vehicles that come along s stand at negative t.
     for side, s in ((-1, plan.crossroads - keep - 5.2), (1, plan.crossroads + keep + 0.8)):
         mark[canvas.area(s, s + 0.45, *sorted((side * (inner + 0.1), side * (edge - 0.1))))] = lm
@@ -135,35 +135,35 @@ def _asphalt(canvas: Canvas, layout: Layout, rng: np.random.Generator) -> None:
     on_lane = np.abs(t) < layout.road_half - layout.parking
     track = -7.0 * np.exp(-((np.abs(lane) - 0.8) ** 2) / 0.08) - 6.0 * np.exp(-(lane**2) / 0.1)
     tile = tile + (track * on_lane)[None]
-    canvas.grey[:] = np.tile(np.clip(tile, 20, 235).astype(np.uint8), (ROWS // 1024, 1))
+    canvas.gray[:] = np.tile(np.clip(tile, 20, 235).astype(np.uint8), (ROWS // 1024, 1))
     road = layout.road_half
     for _ in range(26):
         s, length = float(rng.uniform(0, PERIOD)), float(rng.uniform(0.8, 9.0))
         t0, width = float(rng.uniform(-road, road)), float(rng.uniform(0.5, 1.8))
         rows, columns = canvas.area(s, s + length, t0, min(t0 + width, road))
-        patch = canvas.grey[rows, columns].astype(np.int16) + int(rng.integers(-26, 14))
-        canvas.grey[rows, columns] = np.clip(patch, 25, 230)
+        patch = canvas.gray[rows, columns].astype(np.int16) + int(rng.integers(-26, 14))
+        canvas.gray[rows, columns] = np.clip(patch, 25, 230)
         seam = canvas.points([(s, t0), (s + length, t0), (s + length, t0 + width), (s, t0 + width)])
-        cv2.polylines(canvas.grey, [seam], True, int(base * 0.62), 2)
+        cv2.polylines(canvas.gray, [seam], True, int(base * 0.62), 2)
     for _ in range(60):
         s, t0 = float(rng.uniform(0, PERIOD)), float(rng.uniform(-road, road))
         steps = np.cumsum(rng.normal(0, 0.12, (18, 2)) + rng.normal(0, 0.1, 2), axis=0)
         crack = canvas.points([(s + a, t0 + b) for a, b in steps])
-        cv2.polylines(canvas.grey, [crack], False, int(base * 0.6), int(rng.integers(1, 3)))
+        cv2.polylines(canvas.gray, [crack], False, int(base * 0.6), int(rng.integers(1, 3)))
     for _ in range(9):
-        centre = canvas.points(
+        center = canvas.points(
             [(float(rng.uniform(3, PERIOD - 3)), float(rng.uniform(-0.8, 0.8) * road))]
         )
         axes = (round(0.33 / (2 * canvas.half) * COLUMNS), round(0.33 / PERIOD * ROWS))
-        at = (int(centre[0, 0]), int(centre[0, 1]))
-        cv2.ellipse(canvas.grey, at, axes, 0, 0, 360, int(base * 0.55), -1)
-        cv2.ellipse(canvas.grey, at, axes, 0, 0, 360, int(base * 1.15), 2)
+        at = (int(center[0, 0]), int(center[0, 1]))
+        cv2.ellipse(canvas.gray, at, axes, 0, 0, 360, int(base * 0.55), -1)
+        cv2.ellipse(canvas.gray, at, axes, 0, 0, 360, int(base * 1.15), 2)
 
 
 def _sidewalk(
     canvas: Canvas, layout: Layout, plan: Plan, labels: Labels, rng: np.random.Generator
 ) -> None:
-    """Paint slabs and kerb stones beside the road; the crossroads stay asphalt."""
+    """Paint slabs and curb stones beside the road; the crossroads stay asphalt."""
     base, slab = float(rng.uniform(112, 150)), int(rng.choice([16, 24, 32]))
     tone = 8 * rng.standard_normal((512 // slab + 1, 512 // slab + 1))
     y, x = np.mgrid[:512, :512]
@@ -176,24 +176,24 @@ def _sidewalk(
     for t0, t1 in ((-wide, -road), (road, wide)):
         for s0, s1 in spans:
             area = canvas.area(s0, s1, t0, t1)
-            shape = canvas.grey[area].shape
+            shape = canvas.gray[area].shape
             repeats = (shape[0] // 512 + 1, shape[1] // 512 + 1)
-            canvas.grey[area] = np.tile(tile, repeats)[: shape[0], : shape[1]]
+            canvas.gray[area] = np.tile(tile, repeats)[: shape[0], : shape[1]]
             canvas.label[area] = labels.sidewalk
             inner = min(t0, t1, key=abs)
-            kerb = canvas.area(s0, s1, *sorted((inner, inner + 0.16 * np.sign(inner))))
-            stone = canvas.grey[kerb]
+            curb = canvas.area(s0, s1, *sorted((inner, inner + 0.16 * np.sign(inner))))
+            stone = canvas.gray[curb]
             stone[:] = np.clip(base + 14 + 5 * rng.standard_normal(stone.shape), 0, 255)
             stone[:: round(ROWS / PERIOD)] = int(base * 0.7)
     if layout.median:
         area = canvas.area(0, PERIOD, -layout.median / 2, layout.median / 2)
-        canvas.grey[area] = np.clip(base + 6 * rng.standard_normal(canvas.grey[area].shape), 0, 255)
+        canvas.gray[area] = np.clip(base + 6 * rng.standard_normal(canvas.gray[area].shape), 0, 255)
         canvas.label[area] = labels.sidewalk
         side = plan.side_half + 1
         area = canvas.area(
             plan.crossroads - side, plan.crossroads + side, -layout.median, layout.median
         )
-        canvas.grey[area] = 100
+        canvas.gray[area] = 100
         canvas.label[area] = 0
 
 
@@ -208,8 +208,8 @@ def paint_ground(
     worn = np.clip(0.9 + 0.22 * noise(rng, 512, 0.8), 0.25, 1.0)
     rows, columns = np.nonzero(marked)
     share = worn[rows % 512, columns % 512]
-    white = canvas.grey[rows, columns] * (1 - share) + float(rng.uniform(185, 225)) * share
-    canvas.grey[rows, columns] = white.astype(np.uint8)
+    white = canvas.gray[rows, columns] * (1 - share) + float(rng.uniform(185, 225)) * share
+    canvas.gray[rows, columns] = white.astype(np.uint8)
     canvas.label[:] = 0
     _sidewalk(canvas, layout, plan, labels, rng)
     canvas.label[canvas.label == 0] = labels.road
@@ -217,23 +217,23 @@ def paint_ground(
     tint = np.array([1.0, 1.0, 1.0]) + rng.uniform(-0.03, 0.03, 3)
     image = np.empty((ROWS, COLUMNS, 4), np.uint8)
     for c in range(3):
-        cv2.convertScaleAbs(canvas.grey, image_c := np.empty_like(canvas.grey), float(tint[c]))
+        cv2.convertScaleAbs(canvas.gray, image_c := np.empty_like(canvas.gray), float(tint[c]))
         image[..., c] = image_c
     image[..., 3] = canvas.label
     return atlas.add("ground", image)
 
 
-def kerb_height(s: NDArray[np.float64], plan: Plan) -> NDArray[np.float64]:
-    """Return the kerb's height along the street: none across the mouth of a side road."""
-    return np.asarray(KERB * np.clip((plan.away(s) - plan.side_half) / 0.8, 0.0, 1.0))
+def curb_height(s: NDArray[np.float64], plan: Plan) -> NDArray[np.float64]:
+    """Return the curb's height along the street: none across the mouth of a side road."""
+    return np.asarray(CURB * np.clip((plan.away(s) - plan.side_half) / 0.8, 0.0, 1.0))
 
 
 def ground_mesh(
     path: Path, layout: Layout, plan: Plan, labels: Labels, atlas: AtlasBuilder, ground: int
 ) -> Mesh:
-    """Return road, kerbs, sidewalks, side roads and the land around."""
+    """Return road, curbs, sidewalks, side roads and the land around."""
     s = np.arange(path.start + 1, path.end - 1, 0.8)
-    k = kerb_height(s, plan)
+    k = curb_height(s, plan)
     road, wide = layout.road_half, layout.paved_half
     paint = Paint(ground, labels.road)
 
@@ -247,9 +247,9 @@ def ground_mesh(
     parts = [strip([-road, 0.0, road], [0.0, 0.0, 0.0], [-road, 0.0, road])]
     for side in (-1.0, 1.0):
         inner = side * (road + 0.03)
-        kerb = strip([side * road, side * (road + 0.02)], [0.0, k], [inner, inner])
+        curb = strip([side * road, side * (road + 0.02)], [0.0, k], [inner, inner])
         walk = strip([side * (road + 0.02), side * wide], [k, k], [inner, side * (wide - 0.02)])
-        parts += [kerb, walk]
+        parts += [curb, walk]
         land = Paint(atlas["grass"], labels.vegetation, (0.06, 0.15, 0.1), uv_scale=1 / 6.0)
         yard = Paint(atlas["gravel"], labels.sidewalk, (0.36, 0.4, 0.43), uv_scale=1 / 3.0)
         reach = layout.garden[1] + 0.3
@@ -263,14 +263,14 @@ def ground_mesh(
             # The mouth of a side road lies level with the road, its strip just above the land.
             z = (
                 np.array([-0.03, rise - 0.03])[None]
-                + np.clip(kerb_height(coarse, plan), 0, None)[:, None]
+                + np.clip(curb_height(coarse, plan), 0, None)[:, None]
             )
             points = path.world(coarse[:, None], t[None], z)
             uv = np.stack(np.broadcast_arrays(t[None], coarse[:, None]), axis=-1)
             parts.append(surface(points, uv, material, up=True))
-    for centre in plan.repeats(plan.crossroads, path.start + 20, path.end - 20):
+    for center in plan.repeats(plan.crossroads, path.start + 20, path.end - 20):
         for side in (-1.0, 1.0):
-            parts.append(_side_road(path, layout, plan, labels, atlas, centre, side))
+            parts.append(_side_road(path, layout, plan, labels, atlas, center, side))
     return join(parts)
 
 
@@ -280,10 +280,10 @@ def _side_road(
     plan: Plan,
     labels: Labels,
     atlas: AtlasBuilder,
-    centre: float,
+    center: float,
     side: float,
 ) -> Mesh:
-    """Return a side road of 80 m with its sidewalks and centre dashes."""
+    """Return a side road of 80 m with its sidewalks and center dashes."""
     wide, half = layout.paved_half, plan.side_half
     t = side * np.linspace(wide - 0.01, wide + 80.0, 41)
     asphalt = Paint(atlas["asphalt"], labels.road, (0.6, 0.6, 0.6), uv_scale=1 / 4.0)
@@ -294,12 +294,12 @@ def _side_road(
     def band(a: float, b: float, z: float, paint: Paint, part: slice = slice(None)) -> Mesh:
         q, h = t[part], lift[part]
         h = np.where(np.abs(q) < wide + 0.5, 0.0, h)
-        points = path.world(np.array([centre + a, centre + b])[None], q[:, None], h[:, None] + z)
+        points = path.world(np.array([center + a, center + b])[None], q[:, None], h[:, None] + z)
         uv = np.stack(np.broadcast_arrays(q[:, None], np.array([a, b])[None]), axis=-1)
         return surface(points, uv, paint, up=True)
 
     parts = [band(-half - 0.8, half + 0.8, 0.0, asphalt)]
-    parts += [band(-half - 3.0, -half, KERB, slabs), band(half, half + 3.0, KERB, slabs)]
+    parts += [band(-half - 3.0, -half, CURB, slabs), band(half, half + 3.0, CURB, slabs)]
     parts += [band(-0.07, 0.07, 0.012, white, slice(i, i + 2)) for i in range(3, 36, 3)]
     return join(parts)
 
@@ -317,7 +317,7 @@ def median_mesh(
         if gap < 0:
             continue
         at = path.place(s, 0.0)
-        for paint, inset, top in ((stone, 0.0, KERB), (lawn, 0.2, KERB + 0.02)):
+        for paint, inset, top in ((stone, 0.0, CURB), (lawn, 0.2, CURB + 0.02)):
             h = half - inset
             meshes.append(box((0, -h, 0), (2.05, h, top), paint).moved(at))
     return meshes

@@ -17,7 +17,7 @@ from pdn_ros.simulation.street import LAYOUTS, Labels, Layout, Path, Plan
 from pdn_ros.simulation.textures import Atlas, AtlasBuilder, add_surfaces
 
 BEHIND, AHEAD = 40.0, 170.0
-"""How far the street reaches beyond the driven part, in metres."""
+"""How far the street reaches beyond the driven part, in meters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class StreetScene:
 
     Attributes:
         name: Kind of street.
-        path: Centre line.
+        path: Center line.
         layout: Cross-section.
         labels: Class ids.
         atlas: Textures.
@@ -108,7 +108,7 @@ def _streams(name: str, seed: int) -> list[np.random.Generator]:
 def _course(
     rng: np.random.Generator, layout: Layout, seconds: float
 ) -> tuple[Plan, Ego, Path, float]:
-    """Return the plan, the vehicle's course, the street's centre line and the driven length."""
+    """Return the plan, the vehicle's course, the street's center line and the driven length."""
     plan, ego = Plan.draw(rng), Ego.draw(rng, layout)
     driven = ego.s(seconds)
     path = Path.winding(rng, -BEHIND, driven + AHEAD, bend=layout.bend, slope=layout.slope)
@@ -116,7 +116,7 @@ def _course(
 
 
 def draw_course(name: str, seed: int, seconds: float) -> tuple[Ego, Path]:
-    """Return only the vehicle's course and the centre line of the scene; see `build_scene`."""
+    """Return only the vehicle's course and the center line of the scene; see `build_scene`."""
     _, ego, path, _ = _course(_streams(name, seed)[0], LAYOUTS[name], seconds)
     return ego, path
 
@@ -127,11 +127,11 @@ def build_scene(name: str, seed: int, seconds: float) -> StreetScene:
     Raises:
         InputError: No scene has this name.
     """
-    course, colours, paving, place, people, weather, facades = _streams(name, seed)
+    course, colors, paving, place, people, weather, facades = _streams(name, seed)
     layout, labels = LAYOUTS[name], Labels.street()
     plan, ego, path, driven = _course(course, layout, seconds)
     atlas = AtlasBuilder()
-    add_surfaces(atlas, colours)
+    add_surfaces(atlas, colors)
     add_signs(atlas)
     add_facades(atlas, facades, 7)
     ground = paint_ground(atlas, layout, plan, labels, paving)

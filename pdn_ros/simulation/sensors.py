@@ -63,7 +63,7 @@ class LidarScan:
     """Returns of one turn, all at the same instant.
 
     Attributes:
-        points: (N, 4) float32: x, y, z in the LiDAR's frame in metres, intensity 0..1.
+        points: (N, 4) float32: x, y, z in the LiDAR's frame in meters, intensity 0..1.
         label: (N,) uint8 class ids of what was hit.
         instance: (N,) int32 object ids, 0 for none.
     """

@@ -13,7 +13,7 @@ STEP = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A smooth curve sampled every `STEP` metres; s along it, t to its left, z up."""
+    """A smooth curve sampled every `STEP` meters; s along it, t to its left, z up."""
 
     xyz: NDArray[np.float64]
     """(N, 3) points."""
@@ -63,7 +63,7 @@ class Path:
         return self._at(s, self.heading)
 
     def world(self, s: ArrayLike, t: ArrayLike, z: ArrayLike = 0.0) -> NDArray[np.float64]:
-        """Return points (..., 3) of the world; s, t, z (over the centre line) broadcast."""
+        """Return points (..., 3) of the world; s, t, z (over the center line) broadcast."""
         s, t, z = np.broadcast_arrays(*(np.asarray(a, float) for a in (s, t, z)))
         angle = self.angle(s)
         return np.stack(
@@ -92,10 +92,10 @@ class Path:
 
 
 PERIOD = 204.8
-"""Every so many metres the street's plan repeats: one zebra crossing, one crossroads."""
+"""Every so many meters the street's plan repeats: one zebra crossing, one crossroads."""
 
-KERB = 0.12
-"""Height of the kerb in metres."""
+CURB = 0.12
+"""Height of the curb in meters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Labels:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One kind of street; lengths in metres, densities per 100 m and side."""
+    """One kind of street; lengths in meters, densities per 100 m and side."""
 
     lanes: int
     lane_width: float
@@ -146,12 +146,12 @@ class Layout:
 
     @property
     def road_half(self) -> float:
-        """From the centre line to the kerb."""
+        """From the center line to the curb."""
         return self.median / 2 + self.lanes * self.lane_width + self.parking
 
     @property
     def paved_half(self) -> float:
-        """From the centre line to the outer edge of the sidewalk."""
+        """From the center line to the outer edge of the sidewalk."""
         return self.road_half + self.sidewalk
 
     @property

@@ -1,6 +1,6 @@
 """Procedural textures in one atlas with mip levels.
 
-A texel is BGR plus a class id (255: the triangle's own). Colours are stored as the square root
+A texel is BGR plus a class id (255: the triangle's own). Colors are stored as the square root
 of the linear reflectance, which is close to what a viewer shows and cheap to undo.
 """
 
@@ -29,7 +29,7 @@ def noise(rng: np.random.Generator, size: int, exponent: float = 1.0) -> NDArray
 
 
 def texels(bgr: NDArray[np.float32], label: NDArray[np.uint8] | None = None) -> Texels:
-    """Return colours (H, W, 3) in 0..255 and class ids (H, W) as texels (H, W, 4)."""
+    """Return colors (H, W, 3) in 0..255 and class ids (H, W) as texels (H, W, 4)."""
     out = np.empty((*bgr.shape[:2], 4), np.uint8)
     out[..., :3] = np.clip(bgr, 0, 255)
     out[..., 3] = VOID if label is None else label
@@ -44,9 +44,9 @@ def speckled(
     fine: float,
     exponent: float = 1.3,
 ) -> NDArray[np.float32]:
-    """Return a grey surface (size, size, 3): coarse stains and fine grain around `base`."""
-    grey = base + coarse * noise(rng, size, exponent) + fine * noise(rng, size, 0.2)
-    return np.repeat(grey[..., None], 3, axis=2)
+    """Return a gray surface (size, size, 3): coarse stains and fine grain around `base`."""
+    gray = base + coarse * noise(rng, size, exponent) + fine * noise(rng, size, 0.2)
+    return np.repeat(gray[..., None], 3, axis=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,28 +173,28 @@ def _courses(
     column = shifted * columns // size
     stone = (220 + spread * rng.standard_normal((rows, columns)))[row, column]
     joint = (y * rows % size < 2 * rows) | (shifted * columns % size < 2 * columns)
-    grey = np.where(joint, 220 * mortar, stone) + 5 * noise(rng, size, 0.4)
-    return np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    gray = np.where(joint, 220 * mortar, stone) + 5 * noise(rng, size, 0.4)
+    return np.repeat(gray[..., None], 3, axis=2).astype(np.float32)
 
 
 def _planks(rng: np.random.Generator) -> NDArray[np.float32]:
     """Return eight upright boards, 256 x 256."""
     x = np.arange(256)
     board = x // 32
-    grey = (215 + 14 * rng.standard_normal(8))[board] - 70.0 * (x % 32 < 2)
+    gray = (215 + 14 * rng.standard_normal(8))[board] - 70.0 * (x % 32 < 2)
     grain = cv2.GaussianBlur(noise(rng, 256, 0.4), (1, 31), 0) * 9
-    return np.repeat((grey[None] + grain)[..., None], 3, axis=2).astype(np.float32)
+    return np.repeat((gray[None] + grain)[..., None], 3, axis=2).astype(np.float32)
 
 
 def _wheel(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return a rim with spokes in a tyre, seen from the side, 128 x 128."""
+    """Return a rim with spokes in a tire, seen from the side, 128 x 128."""
     y, x = np.mgrid[:128, :128] - 63.5
     radius, angle = np.hypot(x, y) / 63.5, np.arctan2(y, x)
     spoke = np.cos(5 * angle) > -0.2
-    grey = np.where(radius > 0.68, 52, np.where((radius > 0.58) | (radius < 0.15), 190, 45))
-    grey = np.where((radius <= 0.58) & (radius >= 0.15) & spoke, 175, grey)
-    grey = grey + 5 * noise(rng, 128, 0.3)
-    return np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    gray = np.where(radius > 0.68, 52, np.where((radius > 0.58) | (radius < 0.15), 190, 45))
+    gray = np.where((radius <= 0.58) & (radius >= 0.15) & spoke, 175, gray)
+    gray = gray + 5 * noise(rng, 128, 0.3)
+    return np.repeat(gray[..., None], 3, axis=2).astype(np.float32)
 
 
 def _plate(rng: np.random.Generator) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from pdn_ros.simulation.rays import Caster
 from pdn_ros.simulation.render import Rendering
 from pdn_ros.simulation.scene import StreetScene
 from pdn_ros.simulation.sensors import LidarScan, Rig
-from pdn_ros.simulation.street import KERB
+from pdn_ros.simulation.street import CURB
 from pdn_ros.simulation.world import Placed
 
 LOW, HIGH = 0.25, 2.0
@@ -30,13 +30,13 @@ _SHIFT = 4
 @dataclass(frozen=True, slots=True)
 class _Outline:
     points: NDArray[np.float32]
-    centre: NDArray[np.float32]
+    center: NDArray[np.float32]
     radius: float
 
     @classmethod
     def of(cls, points: NDArray[np.float32]) -> "_Outline":
-        centre = points.mean(axis=0)
-        return cls(points, centre, float(np.linalg.norm(points - centre, axis=1).max()))
+        center = points.mean(axis=0)
+        return cls(points, center, float(np.linalg.norm(points - center, axis=1).max()))
 
 
 class Truth:
@@ -74,8 +74,8 @@ class Truth:
                 middle = local[:3, :3] @ ((low + high) / 2) + local[:3, 3]
                 length, width, height = (float(v) for v in high - low)
                 yaw = float(np.arctan2(local[1, 0], local[0, 0]))
-                centre = (float(middle[0]), float(middle[1]), float(middle[2]))
-                boxes.append(Box(centre, yaw, (length, width, height), self._names[label], number))
+                center = (float(middle[0]), float(middle[1]), float(middle[2]))
+                boxes.append(Box(center, yaw, (length, width, height), self._names[label], number))
         return tuple(boxes)
 
     def occupancy(self, base: NDArray[np.float64], placed: list[Placed], shot: Rendering) -> Grid:
@@ -88,19 +88,19 @@ class Truth:
         columns, rows = config.cells
         size = np.array(config.size_m)
         ahead = pose[:2, 2] / np.linalg.norm(pose[:2, 2])
-        centre = base[:2, 3] + ahead * (size / 2 - BEHIND)
-        corner = np.rint((centre - size / 2) / config.resolution)
+        center = base[:2, 3] + ahead * (size / 2 - BEHIND)
+        corner = np.rint((center - size / 2) / config.resolution)
         origin = corner * config.resolution
         data = np.full((rows, columns), -1, np.int8)
         data[self._free(pose, origin, (rows, columns))] = 0
 
         blocked = np.zeros((rows, columns), np.uint8)
-        near = (p for p in placed if np.hypot(*(p.pose[:2, 3] - centre)) < size.max())
+        near = (p for p in placed if np.hypot(*(p.pose[:2, 3] - center)) < size.max())
         moving = (footprint(p.mesh, p.pose[2, 3] + LOW, p.pose[2, 3] + HIGH) for p in near)
         outlines = self._static + [_Outline.of(points) for points in moving if points is not None]
         reach = float(np.hypot(*size)) / 2
         for outline in outlines:
-            if np.hypot(*(outline.centre - centre)) < reach + outline.radius:
+            if np.hypot(*(outline.center - center)) < reach + outline.radius:
                 cells = (outline.points - origin) / config.resolution - 0.5
                 fixed = np.rint(cells * (1 << _SHIFT)).astype(np.int32)
                 cv2.fillConvexPoly(blocked, fixed, 1, shift=_SHIFT)
@@ -119,8 +119,8 @@ class Truth:
         x = origin[0] + (np.arange(columns // 2) + 0.5) * side
         y = origin[1] + (np.arange(rows // 2) + 0.5) * side
         z, paved = self._ground(x, y)
-        # Aimed at the kerb's height, so that kerbs don't hide the sidewalk behind them.
-        target = np.stack(np.broadcast_arrays(x[None], y[:, None], z + KERB + 0.02), -1)
+        # Aimed at the curb's height, so that curbs don't hide the sidewalk behind them.
+        target = np.stack(np.broadcast_arrays(x[None], y[:, None], z + CURB + 0.02), -1)
         offset = (target - pose[:3, 3]).reshape(-1, 3)
         optical = offset @ pose[:3, :3]
         depth = np.maximum(optical[:, 2], 1e-3)

@@ -31,7 +31,7 @@ class Placed:
 
 
 BEHIND, AHEAD = 45.0, 130.0
-"""Moving things beyond this are left out, in metres."""
+"""Moving things beyond this are left out, in meters."""
 
 
 class World:

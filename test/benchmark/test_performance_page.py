@@ -8,19 +8,20 @@ import pytest
 
 from pdn_ros.benchmark.measurements import Benchmark, Row
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS, EXPERIMENTS = ROOT / "docs", ROOT / "experiments"
 
 
 @pytest.fixture(scope="module")
 def page():
     pytest.importorskip("embreex")  # what the scripts share brings the simulator
-    sys.path.insert(0, str(DOCS / "scripts"))
+    sys.path.insert(0, str(EXPERIMENTS))
     try:
-        spec = importlib.util.spec_from_file_location("page", DOCS / "scripts" / "performance.py")
+        spec = importlib.util.spec_from_file_location("page", EXPERIMENTS / "performance.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     finally:
-        sys.path.remove(str(DOCS / "scripts"))
+        sys.path.remove(str(EXPERIMENTS))
     return module
 
 

@@ -5,8 +5,6 @@ from worlds import OPTICAL, Box, World, pose
 from pdn_ros.geometry import roles
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.costmap import aligned_cloud, shrink_depth
-from pdn_ros.geometry.footprints import patch_corners, patch_footprints
-from pdn_ros.geometry.ground import GroundPlane
 from pdn_ros.geometry.lidar import project_scan
 from pdn_ros.messages.camera_info import CameraInfo
 
@@ -122,33 +120,3 @@ def test_shrinking_keeps_the_nearest():
     depth[0, 0], depth[1, 1], depth[3, 5] = 9, 4, 5
     assert shrink_depth(depth, 3, 2).tolist() == [[4, 0, 0], [0, 0, 5]]
     assert np.array_equal(shrink_depth(depth, 6, 4), depth)
-
-
-def test_footprints_by_hand():
-    # Optical axis level at 2 m, focal length 100: pixel row 150 looks down 1:2, row 199 0.99:1.
-    camera = Camera.from_info(
-        CameraInfo(width=200, height=200, k=[100, 0, 100, 0, 100, 100, 0, 0, 1])
-    )
-    found = patch_footprints(camera, pose(z=2) @ OPTICAL, 50, np.array([13, 0]))
-    assert found.shape == (2, 4, 3)
-    expected = [[4, 2, 0], [4, 0.04, 0], [2 / 0.99, 0.02 / 0.99, 0], [2 / 0.99, 1 / 0.99, 0]]
-    assert found[0] == pytest.approx(np.array(expected), abs=1e-4)
-    assert np.isnan(found[1]).all()
-
-
-def test_footprints_lie_on_the_slope_and_project_back():
-    plane = GroundPlane(np.array([-0.1, 0, 1]) / np.sqrt(1.01), 0.2)
-    ids = np.arange(60, 120)
-    found = patch_footprints(FULL, T_BASE_CAMERA, 64, ids, plane)
-    whole = np.isfinite(found).all(axis=(1, 2))
-    assert whole.sum() > 20
-    points = found[whole].reshape(-1, 3)
-    assert plane.heights(points) == pytest.approx(np.zeros(len(points)), abs=1e-4)
-    optical = (points - T_BASE_CAMERA[:3, 3]) @ T_BASE_CAMERA[:3, :3]
-    corners = patch_corners(FULL, 64, ids[whole]).reshape(-1, 3)
-    assert optical / optical[:, 2:] == pytest.approx(corners, abs=1e-4)
-
-
-def test_no_such_patch():
-    with pytest.raises(ValueError, match=r"0\.\.119"):
-        patch_corners(FULL, 64, np.array([120]))

@@ -16,7 +16,8 @@ from test_occupancy import STREET, look
 from worlds import pose
 
 from pdn_ros.bags.types import typestore
-from pdn_ros.geometry.occupancy import GridConfig, OccupancyGrid
+from pdn_ros.geometry.grid_config import GridConfig
+from pdn_ros.geometry.occupancy import OccupancyGrid
 from pdn_ros.messages.occupancy import write_grid
 
 FREE, INSCRIBED, LETHAL, UNKNOWN = 0, 253, 254, 255
@@ -83,9 +84,9 @@ def rolled(message, robot_xy, corner, side, *, track_unknown=True):
     info = message.info
     values = np.asarray(message.data).reshape(info.height, info.width)
     layer = costs(values, trinary=False, track_unknown=track_unknown)
-    centres = origin[:, None] + (np.arange(side) + 0.5) * step
+    centers = origin[:, None] + (np.arange(side) + 0.5) * step
     first = np.array([info.origin.position.x, info.origin.position.y])
-    column, row = np.floor((centres - first[:, None]) / float(info.resolution)).astype(int)
+    column, row = np.floor((centers - first[:, None]) / float(info.resolution)).astype(int)
     inside_x, inside_y = (column >= 0) & (column < info.width), (row >= 0) & (row < info.height)
     master[np.ix_(inside_y, inside_x)] = layer[np.ix_(row[inside_y], column[inside_x])]
     return master, origin
@@ -193,6 +194,6 @@ def test_float32_resolution_keeps_the_cells(x, y):
     """The message's resolution is a float32: far from the origin it must not shift a cell."""
     step = float(np.float32(0.1))
     origin = np.array([x * 0.1, y * 0.1])
-    centres = origin[:, None] + (np.arange(500) + 0.5) * 0.1
-    found = np.floor((centres - origin[:, None]) / step).astype(int)
+    centers = origin[:, None] + (np.arange(500) + 0.5) * 0.1
+    found = np.floor((centers - origin[:, None]) / step).astype(int)
     assert np.array_equal(found, np.tile(np.arange(500), (2, 1)))

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given, settings
 from worlds import OPTICAL, Box, World, pose
 
+from pdn_ros.config import build
 from pdn_ros.geometry import roles
 from pdn_ros.geometry.camera import Camera
+from pdn_ros.geometry.grid_config import GridConfig
 from pdn_ros.geometry.ground import GroundPlane
 from pdn_ros.geometry.lidar import project_scan
-from pdn_ros.geometry.occupancy import GridConfig, OccupancyGrid
+from pdn_ros.geometry.occupancy import OccupancyGrid
 from pdn_ros.messages.camera_info import CameraInfo
 
 CAMERA = Camera.from_info(CameraInfo(width=621, height=188, k=[360, 0, 305, 0, 360, 86, 0, 0, 1]))
@@ -214,7 +216,7 @@ def test_the_ground_seen_below_a_body_is_not_free():
     assert cell(found, 12.05, 0) == 100
 
 
-def test_a_box_on_a_kerb_is_not_taken_for_free():
+def test_a_box_on_a_curb_is_not_taken_for_free():
     """On ground 0.14 m higher it seems 9 % farther away than it is."""
     grid = OccupancyGrid()
     look(
@@ -328,18 +330,18 @@ def test_the_ground_below_a_low_crown_is_not_free():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"resolution": 0.0}, "positive"),
-        ({"resolution": float("nan")}, "positive"),
+        ({"resolution": 0.0}, "resolution"),
+        ({"resolution": float("nan")}, "resolution"),
         ({"size_m": (5000.0, 5.0)}, "32767"),
         ({"size_m": (3000.0, 3000.0)}, "too many"),
         ({"free_threshold": 60}, "free_threshold"),
         ({"occupied_threshold": 40}, "occupied_threshold"),
-        ({"decay_s": -1.0}, "positive"),
+        ({"decay_s": -1.0}, "decay_s"),
     ],
 )
 def test_an_impossible_grid_is_refused(change, words):
     with pytest.raises(ValueError, match=words) as caught:
-        GridConfig(**change)
+        build(GridConfig, change)
     assert "\n" not in str(caught.value)
 
 

@@ -22,7 +22,7 @@ class Box:
 
 @dataclass(frozen=True)
 class World:
-    """Boxes on a ground that rises by `slope` metres per metre of x; world z is up."""
+    """Boxes on a ground that rises by `slope` meters per meter of x; world z is up."""
 
     boxes: tuple[Box, ...] = ()
     slope: float = 0.0

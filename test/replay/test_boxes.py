@@ -50,15 +50,15 @@ def test_small_boxes_lie_in_refined_patches_or_not() -> None:
     small = Box((32.0, 0.0, 1.0), 0.0, (0.5, 0.5, 2.0), "pedestrian", 1)
     # 9 m before the camera: 44 px high.
     large = Box((10.0, 0.0, 1.0), 0.0, (0.5, 0.5, 2.0), "pedestrian", 2)
-    centre = 1 * 5 + 2  # the patch of pixel (160, 99): row 1, column 2
-    figures = tally([small, large], None, patches([centre], best=[0])).figures()
+    center = 1 * 5 + 2  # the patch of pixel (160, 99): row 1, column 2
+    figures = tally([small, large], None, patches([center], best=[0])).figures()
     assert figures.small_boxes == 1
     assert figures.small_refined_share == 1.0
     assert figures.small_refined_share_without_prior == 0.0
 
 
 def test_half_of_a_small_box_must_be_refined() -> None:
-    # At y = 4.96 m and 31 m ahead the box is centred on u = 160 - 200 * 4.96 / 31 = 128: half in
+    # At y = 4.96 m and 31 m ahead the box is centered on u = 160 - 200 * 4.96 / 31 = 128: half in
     # column 1, half in column 2; 2.4 m of width at that distance are 15 px.
     box = Box((32.0, 4.8, 1.0), 0.0, (0.1, 2.4, 2.0), "vehicle", 1)
     left = tally([box], None, patches([6], best=[7])).figures()

@@ -72,7 +72,7 @@ def test_a_wall_called_free_is_false_free_and_what_is_hidden_does_not_count() ->
     said[:, 12] = 0
     tally = GridTally()
     tally.add(grid(said), truth, np.eye(4), AHEAD)
-    # At x = 5.25 the sector of +-0.4 rad reaches to |y| = 2.22: centres at +-0.25 ... +-1.75.
+    # At x = 5.25 the sector of +-0.4 rad reaches to |y| = 2.22: centers at +-0.25 ... +-1.75.
     assert tally.figures().false_free == 0.5
     assert tally.scores.obstacles.tolist() == [4, 8]
 

@@ -1,12 +1,13 @@
 """Talking to the node under test: what comes of its topics, and its parameters."""
 
+import time
 from collections import defaultdict
 from typing import Any
 
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 
-from pdn_ros.harness.participant import Participant, wait_for
+from pdn_ros.harness.participant import DISCOVERY_S, Participant, wait_for
 
 __all__ = ["Probe", "wait_for"]
 
@@ -37,11 +38,14 @@ class Probe(Participant):
             self.got[topic].clear()
 
     def publisher(self, kind: type, topic: str, qos: Any, *, matched: bool = True) -> Any:
-        if topic not in self._publishers:
+        new = topic not in self._publishers
+        if new:
             self._publishers[topic] = self.node.create_publisher(kind, topic, qos)
         if matched:
             count = self._publishers[topic].get_subscription_count
             wait_for(count, REPLY_S, f"a subscriber of {topic}")
+            if new:
+                time.sleep(DISCOVERY_S)  # a message sent earlier can be lost
         return self._publishers[topic]
 
     def set_parameter(self, node: str, name: str, value: Any) -> Any:

@@ -24,7 +24,7 @@ def test_ray_meets_the_nearer_of_what_stands_and_what_moves() -> None:
     assert blocked.tolist() == [False, True, False]
 
 
-def test_normals_look_outwards() -> None:
+def test_normals_look_outward() -> None:
     for mesh in (box((-1, -1, -1), (1, 1, 1), PAINT, bottom=True), ball((0, 0, 0), 1.0, PAINT)):
         middles = mesh.corners.mean(axis=1)
         assert (np.einsum("ij,ij->i", mesh.normals.mean(axis=1), middles) > 0).all()

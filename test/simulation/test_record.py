@@ -1,4 +1,4 @@
-"""A simulated drive as a bag and as a labelled folder."""
+"""A simulated drive as a bag and as a labeled folder."""
 
 from pathlib import Path
 
@@ -46,7 +46,7 @@ def test_odometry_surrounds_the_frames_at_50_hz_and_at_their_stamps(bag_path: Pa
     assert max(np.diff(stamps)) <= 20_000_000
 
 
-def test_folder_has_the_layout_of_labelled_sets(drive: list[DriveFrame], tmp_path: Path) -> None:
+def test_folder_has_the_layout_of_labeled_sets(drive: list[DriveFrame], tmp_path: Path) -> None:
     frames = [(f"frame_{f.index}", f) for f in drive[:2]]
     assert write_folder(frames, tmp_path / "set", "val") == 2
     described = yaml.safe_load((tmp_path / "set" / "dataset.yaml").read_text())

@@ -28,11 +28,11 @@ def test_every_class_appears_and_no_other_id(drive: list[DriveFrame]) -> None:
     assert ids.tolist() == list(range(len(load_classes("street").names)))
 
 
-def test_pictures_have_contrast_and_colour(drive: list[DriveFrame]) -> None:
+def test_pictures_have_contrast_and_color(drive: list[DriveFrame]) -> None:
     for frame in drive:
-        grey = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
-        assert 50 < grey.mean() < 190
-        assert grey.std() > 25
+        gray = cv2.cvtColor(frame.image, cv2.COLOR_BGR2GRAY)
+        assert 50 < gray.mean() < 190
+        assert gray.std() > 25
 
 
 def test_sky_alone_has_no_depth(drive: list[DriveFrame]) -> None:

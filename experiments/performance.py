@@ -1,6 +1,6 @@
 """Write the tables of docs/performance.md from the runs of `pdn benchmark` in results/.
 
-cp DIR/benchmark.json results/benchmark-NAME.json; python docs/scripts/performance.py
+cp DIR/benchmark.json results/benchmark-NAME.json; python experiments/performance.py
 
 A run NAME-before is shown in the table of stages alone.
 """

@@ -1,4 +1,4 @@
-"""What one look says of the cells: free space carved along rays, obstacles where it ends."""
+"""What one image says of the grid: free space along each direction, obstacles where it ends."""
 
 from dataclasses import dataclass
 from typing import Final, Self
@@ -7,27 +7,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.geometry import caution
+from pdn_ros.geometry import roles
 from pdn_ros.geometry.grid import FREE, HIDDEN, MOVING, NOTHING, STANDING
 from pdn_ros.geometry.grid_config import GridConfig
-from pdn_ros.geometry.level import LevelView
+from pdn_ros.geometry.ground_view import GroundView
 
 _BEAM: Final = 3  # pixels to either side within which a return speaks for a direction
-_AGREEMENT: Final = (0.5, 0.2)  # metres, share of the distance: camera and LiDAR mean the same
-_CLEARANCE: Final = 0.35  # metres below a vehicle's body
-_KERB: Final = 0.15  # metres by which the ground may be higher than its plane
+_AGREEMENT: Final = (0.5, 0.2)  # meters, share of the distance: camera and LiDAR mean the same
+_CLEARANCE: Final = 0.35  # meters below a vehicle's body
+_CURB: Final = 0.15  # meters by which the ground may be higher than its plane
 _LEAST: Final = 0.6  # of the distance: cameras lower than bodies would believe anything
 _SAME: Final = 0.05  # difference of logarithms of the distance, pixel by pixel, within one body
 _NARROW: Final = 6  # pixels: what is narrower has no body to look below
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
-    """What one look says of the window's cells.
+class CellObservation:
+    """What one image says of the window's cells.
 
     Attributes:
         corner: Cell indices (x, y) of the window's origin.
-        resolution: Side of a cell, metres.
+        resolution: Side of a cell, meters.
         cells: Codes of `grid`, (rows, columns) uint8: rows along y, columns along x.
     """
 
@@ -37,18 +37,18 @@ class Look:
 
     @classmethod
     def of(cls, corner: tuple[int, int], config: GridConfig) -> Self:
-        """Make an empty look at the window whose first cell is `corner`."""
+        """Make an empty observation of the window whose first cell is `corner`."""
         return cls(corner, config.resolution, np.zeros(config.cells[::-1], dtype=np.uint8))
 
-    def see(self, view: LevelView, pixels: NDArray[np.uint8]) -> None:
-        """Take over what the levelled image says of the place of each cell's centre."""
+    def project(self, view: GroundView, pixels: NDArray[np.uint8]) -> None:
+        """Give each cell the code that the leveled image has at the cell's center."""
         step, (x, y) = self.resolution, self.corner
-        centres = np.array([[step, 0, (x + 0.5) * step], [0, step, (y + 0.5) * step], [0, 0, 1]])
+        centers = np.array([[step, 0, (x + 0.5) * step], [0, step, (y + 0.5) * step], [0, 0, 1]])
         pixels[0, 0] = NOTHING  # where OpenCV puts cells beside the camera
         rows, columns = self.cells.shape
         cv2.warpPerspective(
             pixels,
-            view.from_frame @ centres,
+            view.from_frame @ centers,
             (columns, rows),
             dst=self.cells,
             flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
@@ -64,8 +64,8 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ends:
-    """Where the ground ends in each row of a levelled image.
+class GroundBoundary:
+    """Where the ground ends in each row of a leveled image.
 
     Attributes:
         edge: Column of the border between ground and what ends it, (rows,) float; infinite where
@@ -80,29 +80,29 @@ class Ends:
     touches: NDArray[np.bool_]
 
 
-def ground_ends(view: LevelView, level: NDArray[np.uint8]) -> Ends:
-    """Find where the ground ends, row by row from the camera outwards.
+def find_boundary(view: GroundView, leveled: NDArray[np.uint8]) -> GroundBoundary:
+    """Find where the ground ends, row by row from the camera outward.
 
-    Unlabelled pixels before an obstacle may belong to it: the ground ends where it was last seen.
+    Unlabeled pixels before an obstacle may belong to it: the ground ends where it was last seen.
     """
-    rows, columns = level.shape
+    rows, columns = leveled.shape
     every = np.arange(rows)
-    first = (level >= caution.SKY).argmax(axis=1)
-    kind = level[every, first]
-    ended = kind >= caution.SKY
-    kind[~ended] = caution.UNKNOWN
+    first = (leveled >= roles.SKY).argmax(axis=1)
+    kind = leveled[every, first]
+    ended = kind >= roles.SKY
+    kind[~ended] = roles.UNKNOWN
     first[~ended] = columns
-    ground = level == caution.GROUND
+    ground = leveled == roles.GROUND
     ground &= _columns(columns) < first.astype(np.int16)[:, None]
     last = columns - 1 - ground[:, ::-1].argmax(axis=1)
     seen = ground[every, last]
     edge = np.where(ended, np.where(seen, last, first - 1) + 0.5, np.inf)
-    touches = seen & (kind >= caution.STATIC)
-    _lower(view, edge, np.flatnonzero(touches & (kind == caution.DYNAMIC)))
-    return Ends(edge, kind, touches)
+    touches = seen & (kind >= roles.STATIC)
+    _lower(view, edge, np.flatnonzero(touches & (kind == roles.DYNAMIC)))
+    return GroundBoundary(edge, kind, touches)
 
 
-def _lower(view: LevelView, edge: NDArray[np.float64], rows: NDArray[np.intp]) -> None:
+def _lower(view: GroundView, edge: NDArray[np.float64], rows: NDArray[np.intp]) -> None:
     """Move the edges of vehicles from beneath their body to where their wheels stand, in place.
 
     Between the wheels the ground is seen below the body, so that it seems to end too far away. What
@@ -128,10 +128,10 @@ def _lower(view: LevelView, edge: NDArray[np.float64], rows: NDArray[np.intp]) -
         edge[rows[run]] = np.maximum(np.interp(a, hull[:, 0], hull[:, 1]), nearer[run])
 
 
-def nearest_returns(view: LevelView, points: NDArray[np.floating]) -> NDArray[np.float32]:
+def nearest_returns(view: GroundView, points: NDArray[np.floating]) -> NDArray[np.float32]:
     """Distance ahead of the nearest standing return in each row of the view, infinite if none."""
     nearest = np.full(view.shape[0], np.inf, dtype=np.float32)
-    right, _, ahead = ((points - view.centre) @ view.axes).T
+    right, _, ahead = ((points - view.center) @ view.axes).T
     seen = ahead > 0.3
     row = np.rint((right[seen] / ahead[seen] - view.left) * view.across)
     inside = (row >= 0) & (row < len(nearest))
@@ -139,52 +139,52 @@ def nearest_returns(view: LevelView, points: NDArray[np.floating]) -> NDArray[np
     return nearest
 
 
-def seen_pixels(
-    view: LevelView,
-    level: NDArray[np.uint8],
-    ends: Ends,
+def visible_pixels(
+    view: GroundView,
+    leveled: NDArray[np.uint8],
+    boundary: GroundBoundary,
     nearest: NDArray[np.float32],
     config: GridConfig,
 ) -> NDArray[np.uint8]:
-    """Which pixels of a levelled image show free ground, and which are hidden by what stands.
+    """Which pixels of a leveled image show free ground, and which are hidden by what stands.
 
     Ground counts up to one pixel before it surely ends in its own row or in one beside it (the
     pixel between may show both), before the nearest return, and within the range.
     """
-    rows, columns = level.shape
+    rows, columns = leveled.shape
     side = view.side(np.arange(rows))
-    # What stands on a kerb seems farther away than it is: only a return makes the edge sure.
-    confirmed = _confirmed(view, view.ahead(ends.edge), nearest)[1]
-    sure = np.where(confirmed, ends.edge, _if_higher(view, ends.edge, _KERB)).astype(np.float32)
-    limit = _widened(sure, 1) - 0.5
+    # What stands on a curb seems farther away than it is: only a return makes the edge sure.
+    confirmed = _confirmed(view, view.ahead(boundary.edge), nearest)[1]
+    sure = np.where(confirmed, boundary.edge, _if_higher(view, boundary.edge, _CURB))
+    limit = _widened(sure.astype(np.float32), 1) - 0.5
     returned = view.column(np.maximum(_widened(nearest, 1) - config.resolution, 1e-3))
     stop = np.minimum(limit, returned)
     reach = view.column(config.max_range / np.sqrt(1 + side * side))
-    # A pixel counts when its far edge does, half a column beyond its centre.
+    # A pixel counts when its far edge does, half a column beyond its center.
     stop, reach = (np.clip(np.floor(x - 0.5), -1, columns) for x in (stop, reach))
     column = _columns(columns)
     hidden = column > stop.astype(np.int16)[:, None]
-    free = level == caution.GROUND
+    free = leveled == roles.GROUND
     free &= column <= np.minimum(stop, reach).astype(np.int16)[:, None]
     return np.asarray(free * np.uint8(FREE) + hidden * np.uint8(HIDDEN), dtype=np.uint8)
 
 
-def contacts(
-    view: LevelView,
-    ends: Ends,
+def obstacle_contacts(
+    view: GroundView,
+    boundary: GroundBoundary,
     nearest: NDArray[np.float32],
     config: GridConfig,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Points where the ground ends at something that stands.
 
-    A contact lies somewhere between the centres of the last ground pixel and the next one; it is
+    A contact lies somewhere between the centers of the last ground pixel and the next one; it is
     spread over that way, unless a LiDAR return nearby says where.
 
     Returns:
         (N, 2) x and y in the view's frame, and (N,) whether what stands there can move.
     """
-    row = np.flatnonzero(ends.touches)
-    edge, kind = ends.edge[row], ends.kind[row]
+    row = np.flatnonzero(boundary.touches)
+    edge, kind = boundary.edge[row], boundary.kind[row]
     near, middle, far = (view.ahead(edge + shift) for shift in (-0.5, 0.0, 0.5))
     beam, agree = _confirmed(view, middle, nearest, row)
     near, far = np.where(agree, beam, near), np.where(agree, beam, far)
@@ -199,23 +199,23 @@ def contacts(
     shift = (np.arange(across) + 0.5) / across - 0.5
     side = view.side(row[:, None] + shift)
     xy = view.in_frame(side[:, None, :], ahead[:, :, None]).reshape(-1, 2)
-    return xy, np.repeat(kind == caution.DYNAMIC, along * across)
+    return xy, np.repeat(kind == roles.DYNAMIC, along * across)
 
 
-def _if_higher(view: LevelView, edge: NDArray[np.float64], height: float) -> NDArray[np.float64]:
-    """Columns of edges, if what was seen there lies so many metres above the plane: nearer."""
+def _if_higher(view: GroundView, edge: NDArray[np.float64], height: float) -> NDArray[np.float64]:
+    """Columns of edges, if what was seen there lies so many meters above the plane: nearer."""
     drop = view.bottom - edge / view.focal
     share = max(1 - height / view.height, _LEAST)
     return np.asarray((view.bottom - drop / share) * view.focal)
 
 
 def _confirmed(
-    view: LevelView,
+    view: GroundView,
     ahead: NDArray[np.float64],
     nearest: NDArray[np.float32],
     row: NDArray[np.intp] | slice = slice(None),
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Returns near rows, and whether they agree with what the camera saw at `ahead` metres."""
+    """Returns near rows, and whether they agree with what the camera saw at `ahead` meters."""
     beam = _widened(nearest, -(-_BEAM // view.pooled))[row]
     with np.errstate(invalid="ignore"):  # nothing seen and no return: no agreement
         near = np.abs(beam - ahead) < np.maximum(_AGREEMENT[0], _AGREEMENT[1] * ahead)

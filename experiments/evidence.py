@@ -1,6 +1,6 @@
-"""What the scripts of the evidence share: data sets, model, scores, JSON, blocks in documents.
+"""What the experiments share: data sets, model, scores, JSON, blocks in documents.
 
-The scripts run from the root of a checkout with ../shared beside it.
+They run from the root of a checkout with ../shared beside it.
 """
 
 import json
@@ -24,7 +24,7 @@ from pdn_ros.perception.backends import load_parts
 from pdn_ros.simulation import DriveConfig, simulate
 from pdn_ros.validation.validate import at_size
 
-ROOT: Final = Path(__file__).resolve().parents[2]
+ROOT: Final = Path(__file__).resolve().parents[1]
 DOCS: Final = ROOT / "docs"
 RESULTS: Final = ROOT / "results"
 DRIVE: Final = ROOT / "runs" / "evidence" / "drive"
@@ -40,7 +40,7 @@ say: Final = Console(stderr=True).print
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """A labelled set: what it is called, where it lies, and every how manyth image is taken."""
+    """A labeled set: what it is called, where it lies, and every how manyth image is taken."""
 
     title: str
     spec: str
@@ -78,6 +78,11 @@ class Images:
     def score(self) -> "Score":
         """Return an empty score."""
         return Score(self.classes, self.hidden)
+
+
+def budget(share: float, count: int) -> int:
+    """Return K for a share of N patches."""
+    return max(1, round(share * count))
 
 
 def ensure_drive() -> None:

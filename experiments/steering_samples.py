@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
+from evidence import budget
 from numpy.typing import NDArray
 
 from pdn_ros.bags.reader import Bag
@@ -35,7 +36,7 @@ LEAST_PX: Final = 12
 """Connected pixels that make an object."""
 DARK: Final = 0.06
 NOISE: Final = 2.5
-"""Exposure and the deviation of the noise, grey levels, of the dark images."""
+"""Exposure and the deviation of the noise, gray levels, of the dark images."""
 
 Floats = NDArray[np.floating[Any]]
 Masks = dict[tuple[float, bool], Confusion]
@@ -64,11 +65,6 @@ class Sample:
         """Return each object's pixels in the best patches, and all its pixels."""
         picked = select(np.asarray(scores, np.float32), count).patches
         return self.objects[:, picked].sum(axis=1), self.objects.sum(axis=1)
-
-
-def budget(share: float, count: int) -> int:
-    """K of N patches."""
-    return max(1, round(share * count))
 
 
 def simulated(pipeline: Pipeline, masks: Masks) -> list[Sample]:
@@ -142,7 +138,7 @@ def rare_pixels(mask: NDArray[np.uint8], side: int) -> Floats:
 
 
 def recorded(pipeline: Pipeline, bag_path: Path) -> list[Sample]:
-    """Take the labelled boxes under 40 px of a recording as objects: their area by patch."""
+    """Take the labeled boxes under 40 px of a recording as objects: their area by patch."""
     samples = []
     with Bag(bag_path) as bag:
         drive = Drive.open(bag, Settings(bag=bag_path, out=bag_path.parent))

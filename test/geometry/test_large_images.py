@@ -3,7 +3,7 @@ import pytest
 from test_occupancy import CAMERA, MOUNT, STREET, cell, is_free
 from worlds import OPTICAL, Box, World, pose
 
-from pdn_ros.geometry import caution, roles
+from pdn_ros.geometry import roles
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.occupancy import OccupancyGrid
 from pdn_ros.messages.camera_info import CameraInfo
@@ -14,7 +14,7 @@ LARGE = Camera.from_info(
 
 
 def test_the_larger_code_is_the_safer_one():
-    order = (caution.GROUND, caution.UNKNOWN, caution.SKY, caution.STATIC, caution.DYNAMIC)
+    order = (roles.GROUND, roles.UNKNOWN, roles.SKY, roles.STATIC, roles.DYNAMIC)
     assert list(order) == sorted(order)
 
 
@@ -23,13 +23,13 @@ def test_labels_become_codes_and_uncertain_ones_unknown():
     of_class[[3, 8, 2, 0]] = roles.GROUND, roles.DYNAMIC, roles.STATIC, roles.SKY
     labels = np.array([[3, 8, 2, 0, 255, 3, 8]], np.uint8)
     confidence = np.array([[96, 255, 96, 96, 255, 95, 0]], np.uint8)
-    table = caution.caution_table(of_class)
-    ground, unknown, sky = caution.GROUND, caution.UNKNOWN, caution.SKY
-    sure = [ground, caution.DYNAMIC, caution.STATIC, sky, unknown]
-    assert caution.cautious(labels, table, confidence, 96).tolist() == [[*sure, unknown, unknown]]
-    for everything in (caution.cautious(labels, table, None, 96),
-                       caution.cautious(labels, table, confidence, 0)):  # fmt: skip
-        assert everything.tolist() == [[*sure, ground, caution.DYNAMIC]]
+    ground, unknown, sky = roles.GROUND, roles.UNKNOWN, roles.SKY
+    sure = [ground, roles.DYNAMIC, roles.STATIC, sky, unknown]
+    found = roles.confident_roles(labels, of_class, confidence, 96)
+    assert found.tolist() == [[*sure, unknown, unknown]]
+    for given in (None, confidence):  # a least confidence of 0 lets everything through
+        everything = roles.confident_roles(labels, of_class, given, 0)
+        assert everything.tolist() == [[*sure, ground, roles.DYNAMIC]]
 
 
 def test_a_grid_takes_labels_of_its_own():

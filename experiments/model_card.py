@@ -1,7 +1,12 @@
-"""Validate the shipped weights and write the figures into docs/model-card.md and README.md.
+"""Everything in docs/model-card.md: figures of the shipped weights (README.md too) and failures.
 
-python docs/scripts/model_card.py validate [--sets NAME...]   pdn validate on every set, to results/
-python docs/scripts/model_card.py write                       the tables, from results/
+python experiments/model_card.py validate [--sets NAME...]   pdn validate on every set, to results/
+python experiments/model_card.py write                       the tables, from results/
+python experiments/model_card.py failures [--frames 3]       docs/images/failures.jpg
+
+failures.jpg shows the frames of the simulated drive where patch mode errs most; each row: the image
+with the selected patches, the truth, patch mode's mask, and the errors (red: made in patch mode;
+blue: made in context mode and mended).
 """
 
 import argparse
@@ -13,10 +18,29 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from evidence import DOCS, ROOT, SETS, ensure_drive, read, replace_block, table, write
+import cv2
+import numpy as np
+from evidence import (
+    DOCS,
+    ROOT,
+    SETS,
+    Images,
+    Model,
+    ensure_drive,
+    read,
+    replace_block,
+    say,
+    table,
+    write,
+)
+from numpy.typing import NDArray
 
+from pdn_ros.classes import VOID
+from pdn_ros.files import atomic
 from pdn_ros.machine import hardware
+from pdn_ros.network import PatchDriveNet
 from pdn_ros.network.checkpoint import SHIPPED, read_checkpoint
+from pdn_ros.visualization import colorize
 
 CARD: Final = DOCS / "model-card.md"
 SMALL: Final = "folder:../shared/data/camvid_480x360"
@@ -157,15 +181,67 @@ def write_card() -> None:
         replace_block(CARD, "native", f"{text} on CamVid 480x360 val with 11 classes.")
 
 
+FAILURES: Final = DOCS / "images" / "failures.jpg"
+WIDTH: Final = 480
+"""Of one picture."""
+RED, BLUE = (40, 40, 230), (210, 140, 40)
+Picture = NDArray[np.uint8]
+
+
+def errors(model: Model, image: Picture, label: Picture) -> tuple[float, float, list[Picture]]:
+    """Return the shares of wrong pixels, of thin classes and of all, and the row's pictures."""
+    found = model.run(image)
+    coarse = model.run(image, budget=0).mask
+    valid = label != VOID
+    wrong = (found.mask != label) & valid
+    mended = (coarse != label) & valid & ~wrong
+    framed = image.copy()
+    for patch in found.selected.tolist():
+        corner = np.array([patch % found.grid.cols, patch // found.grid.cols]) * found.grid.size
+        end = (corner + found.grid.size - 3).tolist()
+        cv2.rectangle(framed, corner.tolist(), end, (80, 220, 255), 3)
+    shown = image // 3
+    shown[mended], shown[wrong] = BLUE, RED
+    masks = [colorize(ids, model.classes) for ids in (label, found.mask)]
+    thin = np.isin(label, model.classes.thin)
+    pictures = [np.asarray(p, np.uint8) for p in (framed, *masks, shown)]
+    return wrong[thin].mean() if thin.any() else 0.0, wrong.mean(), pictures
+
+
+def draw_failures(frames: int, limit: int, backend: str) -> None:
+    """Pick the frames with the largest share of wrong pixels among the thin classes."""
+    model = Model(PatchDriveNet.load(), backend)
+    rows = []
+    for sample in Images("drive", model.classes, limit):
+        thin, every, pictures = errors(model, sample.image, sample.label)
+        size = (WIDTH, WIDTH * sample.image.shape[0] // sample.image.shape[1])
+        small = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in pictures]
+        rows.append((thin, every, sample.name, np.hstack(small)))
+    rows.sort(key=lambda row: -row[0])
+    for thin, every, name, _ in rows[:frames]:
+        say(f"{name}: {100 * thin:.1f} % of the thin classes' pixels wrong, {100 * every:.1f} %")
+    FAILURES.parent.mkdir(exist_ok=True)
+    with atomic(FAILURES) as part:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 85]
+        picture = np.vstack([row for *_, row in rows[:frames]])
+        part.write_bytes(cv2.imencode(".jpg", picture, quality)[1].tobytes())
+
+
 def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=("validate", "write"))
+    parser.add_argument("command", choices=("validate", "write", "failures"))
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--weights", default="", help="none: those that ship")
+    parser.add_argument("--frames", type=int, default=3, help="of the failures")
+    parser.add_argument("--limit", type=int, default=0, help="images for the failures; 0: all")
+    parser.add_argument("--backend", default="auto", help="for the failures")
     options = parser.parse_args()
+    if options.command == "failures":
+        draw_failures(options.frames, options.limit, options.backend)
+        return
     if options.command == "validate":
         validate(options.sets, options.weights)
     write_card()

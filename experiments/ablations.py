@@ -1,10 +1,10 @@
 """The ablations of docs/ablations.md: measure, train, draw and write.
 
-python docs/scripts/ablations.py curves                  selectors over K
-python docs/scripts/ablations.py thresholds              adaptive budgets
-python docs/scripts/ablations.py train --start WEIGHTS   short runs, into runs/ablations/
-python docs/scripts/ablations.py measure                 what they reach
-python docs/scripts/ablations.py write                   tables and plots in docs/
+python experiments/ablations.py curves                  selectors over K
+python experiments/ablations.py thresholds              adaptive budgets
+python experiments/ablations.py train --start WEIGHTS   short runs, into runs/ablations/
+python experiments/ablations.py measure                 what they reach
+python experiments/ablations.py write                   tables and plots in docs/
 
 Figures go to results/: curves.json, thresholds.json, ablations.json.
 """

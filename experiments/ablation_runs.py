@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import torch
-from evidence import Images, Model, say
+from evidence import Images, Model, budget, say
 from lightning_fabric import Fabric
 from torch import Tensor
 
@@ -158,7 +158,7 @@ def measure(model: Model, images: Images) -> dict[str, Any]:
         for sample in images:
             size = sample.image.shape[0], sample.image.shape[1]
             count = model.run(sample.image, budget=0).grid.count
-            result = model.run(sample.image, budget=max(1, round(share * count)))
+            result = model.run(sample.image, budget=budget(share, count))
             score.update(result.mask, sample.label)
             waste.update(result.selected, sample.label, size, result.grid.size)
             gmac.append(cost.patches(*size, len(result.selected)) / cost.dense(*size))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-from evidence import Images, Model, Score
+from evidence import Images, Model, Score, budget
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -20,11 +20,6 @@ MOST: Final = 0.5
 """Largest share of the patches that a threshold may pick."""
 
 Scores = NDArray[np.float32]
-
-
-def budget(share: float, count: int) -> int:
-    """Return K for a share of N patches."""
-    return max(1, round(share * count))
 
 
 def class_worth(images: Images) -> NDArray[np.float64]:

@@ -23,7 +23,7 @@ STYLES: Final = {
     "random": ("0.6", "--", "random"),
     "equal_cost": ("tab:green", "-.", "dense network, one pass of equal GMAC"),
 }
-"""Colour, line and name of each row of the curves."""
+"""Color, line and name of each row of the curves."""
 
 
 def report() -> None:
@@ -97,9 +97,9 @@ def _draw_selectors(record: dict[str, Any], path: Path) -> None:
         found = record[name]
         shares = [100 * share for share in found["shares"]]
         for axis, key in zip(row, FIGURES, strict=True):
-            for selector, (colour, line, label) in STYLES.items():
+            for selector, (color, line, label) in STYLES.items():
                 if selector != "equal_cost":
-                    axis.plot(shares, found["curves"][selector][key], line, color=colour,
+                    axis.plot(shares, found["curves"][selector][key], line, color=color,
                               label=label, marker=".", lw=1.3)  # fmt: skip
             axis.axhline(found["ends"]["dense"][key], color="tab:green", lw=1, label="dense")
             axis.axhline(found["ends"]["context"][key], color="tab:brown", lw=1, label="context")
@@ -115,10 +115,10 @@ def _draw_cost(record: dict[str, Any], path: Path) -> None:
         cost = [100 * ours / dense for ours, dense in pairs]
         for axis, key in zip(row, FIGURES, strict=True):
             for selector in ("oracle", "driver", "equal_cost"):
-                colour, line, label = STYLES[selector]
+                color, line, label = STYLES[selector]
                 points = [p for p in zip(cost, found["curves"][selector][key], strict=True)
                           if p[0] <= 100 or selector != "equal_cost"]  # fmt: skip
-                axis.plot(*zip(*points, strict=True), line, color=colour, label=label, marker=".")
+                axis.plot(*zip(*points, strict=True), line, color=color, label=label, marker=".")
             axis.plot([100], [found["ends"]["dense"][key]], "s", color="tab:green", label="dense")
             axis.set_xlim(0, 150)
     _finish(figure, axes, "GMAC, % of dense", path)

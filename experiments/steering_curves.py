@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import matplotlib.pyplot as plt
 import numpy as np
-from steering_samples import Floats, Sample, budget
+from evidence import budget
+from steering_samples import Floats, Sample
 
 from pdn_ros.files import atomic
 from pdn_ros.network.selector import select
@@ -117,7 +118,7 @@ def plot(result: dict[str, Any], path: Path) -> None:
         ("simulated", "pixels", "Simulated, day: pixels of thin\nobjects beyond 30 m"),
         ("simulated", "objects", "Simulated, day: thin objects\nbeyond 30 m"),
         ("dark", "pixels", "Simulated, dark: pixels of thin\nobjects beyond 30 m"),
-        ("kitti", "objects", "KITTI: labelled boxes\nunder 40 px"),
+        ("kitti", "objects", "KITTI: labeled boxes\nunder 40 px"),
     )
     styles = {
         "random": ("0.6", ":", "random"),
@@ -128,10 +129,10 @@ def plot(result: dict[str, Any], path: Path) -> None:
     }
     figure, axes = plt.subplots(1, 4, figsize=(13, 3.9), sharey=True, layout="constrained")
     for axis, (data, count, title) in zip(axes, panels, strict=True):
-        for name, (colour, line, label) in styles.items():
+        for name, (color, line, label) in styles.items():
             # Random, prior and oracle see the same in the dark.
             table = result[data] if name in result[data] else result["simulated"]
-            axis.plot([100 * s for s in SHARES], table[name][count], line, color=colour,
+            axis.plot([100 * s for s in SHARES], table[name][count], line, color=color,
                       label=label, marker=".", lw=2 if line == "-" else 1.3)  # fmt: skip
         axis.axvline(25, color="0.85", lw=5, zorder=0)
         axis.set(title=title, xlabel="patches refined, %", ylim=(0, 102), xlim=(3, 52))

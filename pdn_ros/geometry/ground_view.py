@@ -1,4 +1,4 @@
-"""An image's view of the ground, turned so that its rows run straight away from the camera.
+"""A virtual camera that is level with the ground: its rows run straight away from the camera.
 
 A pinhole image whose y axis is the ground's normal has the camera's foot as the vanishing point of
 all verticals: a column shows what stands in one direction, and the row alone gives the distance
@@ -6,7 +6,7 @@ ahead, `x = height / Y`. Roll, pitch and slope are gone from it. The image is st
 that the way from the camera's foot to the horizon is a contiguous row.
 
 A large image has many directions in one cell of the grid even at its farthest. There are only as
-many rows as there are cells, and each of them takes the safest of its pixels (`caution`).
+many rows as there are cells, and each of them takes the safest of its pixels (`roles`).
 """
 
 from dataclasses import dataclass
@@ -18,31 +18,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.geometry.caution import UNKNOWN
 from pdn_ros.geometry.ground import GroundPlane
+from pdn_ros.geometry.roles import UNKNOWN
 from pdn_ros.geometry.transforms import Matrix
 
 HORIZON: Final = np.tan(np.radians(0.5))  # what is closer to the horizon has no distance
-_WIDEST: Final = 3.0  # largest |x| / z and y / z that are looked at
-_LOWEST: Final = 0.05  # metres: a camera nearer to the ground sees no ground
+_WIDEST: Final = 3.0  # largest |x| / z and y / z that are used
+_LOWEST: Final = 0.05  # meters: a camera nearer to the ground sees no ground
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LevelView:
-    """Where the rows and columns of the levelled image lie.
+class GroundView:
+    """Where the rows and columns of the leveled image lie.
 
     Attributes:
-        to_source: From level pixels (j, a, 1) to pixels of the (undistorted) image, (3, 3).
-        from_frame: From the frame's (x, y, 1), on the plane, to level pixels (j, a, 1), (3, 3).
+        to_source: From leveled pixels (j, a, 1) to pixels of the (undistorted) image, (3, 3).
+        from_frame: From the frame's (x, y, 1), on the plane, to leveled pixels (j, a, 1), (3, 3).
         axes: Right, down and ahead as the columns of a rotation into the frame.
-        centre: The camera in the frame, metres.
+        center: The camera in the frame, meters.
         plane: The ground in the frame.
-        height: Of the camera above the plane, metres.
+        height: Of the camera above the plane, meters.
         focal: Columns per unit of y / z.
         across: Rows per unit of x / z.
         pooled: Pixels of the image side by side that share a row.
         kernel: Columns and rows of the image around a pixel that its code stands for.
-        source: Rows of the image that are looked at.
+        source: Rows of the image that are used.
         left: Smallest x / z: that of row a = 0.
         bottom: Largest y / z: that of column j = 0.
         shape: Number of rows a and columns j.
@@ -51,7 +51,7 @@ class LevelView:
     to_source: NDArray[np.float64]
     from_frame: NDArray[np.float64]
     axes: NDArray[np.float64]
-    centre: NDArray[np.float64]
+    center: NDArray[np.float64]
     plane: GroundPlane
     height: float
     focal: float
@@ -79,22 +79,22 @@ class LevelView:
             camera: Without distortion.
             pose: `T_frame_camera`.
             plane: The ground in the same frame.
-            max_range: How far to look, metres.
-            resolution: What has to be told apart there, metres.
+            max_range: How far to look, meters.
+            resolution: What has to be distinguished there, meters.
 
         Returns:
             The view, or None where the camera sees no ground: it looks up, straight down, or is not
             above the plane.
         """
-        centre = pose[:3, 3]
-        height = float(plane.normal @ centre + plane.offset)
+        center = pose[:3, 3]
+        height = float(plane.normal @ center + plane.offset)
         ahead = pose[:3, 2] - (plane.normal @ pose[:3, 2]) * plane.normal
         length = np.linalg.norm(ahead)
         if height < _LOWEST or length < 0.2:
             return None
         down, ahead = -plane.normal, ahead / length
         axes = np.column_stack((np.cross(down, ahead), down, ahead))
-        turn = axes.T @ pose[:3, :3]  # optical to level
+        turn = axes.T @ pose[:3, :3]  # optical to leveled
 
         border = np.linalg.inv(camera.k) @ _border(camera.width, camera.height)
         right, low, depth = turn @ border
@@ -110,24 +110,24 @@ class LevelView:
         across = focal / pooled
         shape = (int(np.ptp(right) * across) + 1, int((low.max() - top) * focal) + 1)
         left, bottom = right.min(), low.max()
-        # Level pixel (j, a) is the direction (left + a / across, bottom - j / focal, 1).
+        # Leveled pixel (j, a) is the direction (left + a / across, bottom - j / focal, 1).
         directions = np.array([[0, 1 / across, left], [-1 / focal, 0, bottom], [0, 0, 1]])
         normal = plane.normal
         on_plane = np.array(
             [
-                [1, 0, -centre[0]],
-                [0, 1, -centre[1]],
+                [1, 0, -center[0]],
+                [0, 1, -center[1]],
                 [-normal[0] / normal[2], -normal[1] / normal[2], -plane.offset / normal[2]]
-                - np.array([0, 0, centre[2]]),
+                - np.array([0, 0, center[2]]),
             ]
         )
         to_source = camera.k @ turn.T @ directions
-        kernel, source = _looked_at(to_source, shape, pooled, camera.height)
+        kernel, source = _source_area(to_source, shape, pooled, camera.height)
         return cls(
             to_source=to_source,
             from_frame=np.linalg.inv(directions) @ axes.T @ on_plane,
             axes=axes,
-            centre=centre,
+            center=center,
             plane=plane,
             height=height,
             focal=float(focal),
@@ -141,7 +141,7 @@ class LevelView:
         )
 
     def warp(self, codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Level the rows `source` of a straight image, (rows a, columns j) codes of `caution`.
+        """Level the rows `source` of a straight image, (rows a, columns j) role codes.
 
         Unknown where the image shows nothing.
         """
@@ -172,7 +172,7 @@ class LevelView:
         return np.asarray(self.left + a / self.across, dtype=np.float64)
 
     def ahead(self, j: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
-        """Distance ahead of the ground seen at columns, metres."""
+        """Distance ahead of the ground seen at columns, meters."""
         drop = np.maximum(self.bottom - j / self.focal, HORIZON / 2)
         return np.asarray(self.height / drop, dtype=np.float64)
 
@@ -185,16 +185,16 @@ class LevelView:
     ) -> NDArray[np.float64]:
         """X and y in the frame, (..., 2), of ground points at x / z and distance ahead."""
         right, down, forward = self.axes[:2].T
-        foot = self.centre[:2] + self.height * down
+        foot = self.center[:2] + self.height * down
         direction = side[..., None] * right + forward
         xy: NDArray[np.float64] = ahead[..., None] * direction + foot
         return xy
 
 
-def _looked_at(
+def _source_area(
     to_source: NDArray[np.float64], shape: tuple[int, int], pooled: int, height: int
 ) -> tuple[tuple[int, int], slice]:
-    """Columns and rows to pool around a pixel, and which rows of the image are looked at."""
+    """Columns and rows to pool around a pixel, and which rows of the image are used."""
     rows, columns = shape
     corners = np.array([(0, columns, 0, columns), (0, 0, rows, rows), (1, 1, 1, 1)])
     here, beside = to_source @ corners, to_source @ (corners + np.array([[0], [1], [0]]))
