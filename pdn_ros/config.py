@@ -147,7 +147,7 @@ def to_ros_yaml(kind: type[Config], title: str) -> str:
             if group:
                 lines.append(f"    {group}:")
         indent = "    " + "  " * len(groups)
-        entry = f"{indent}{last}: {_yaml(parameter.plain)}"
+        entry = f"{indent}{last}: {yaml_text(parameter.plain)}"
         lines.append(f"{entry:<34} # {_comment(parameter)}")
     return "\n".join(lines) + "\n"
 
@@ -162,7 +162,7 @@ def to_markdown(kind: type[Config]) -> str:
         live_mark = "live" if parameter.is_live else ""
         description = parameter.description.replace("|", "\\|")
         rows.append(
-            f"| `{parameter.name}` | `{_yaml(parameter.plain)}` | {description} "
+            f"| `{parameter.name}` | `{yaml_text(parameter.plain)}` | {description} "
             f"{f'({limits})' if limits else ''} | {live_mark} |"
         )
     return "\n".join(rows) + "\n"
@@ -184,11 +184,12 @@ def _comment(parameter: Parameter) -> str:
     return f"{mark}{parameter.description.rstrip('.')}{choices}"
 
 
-def _yaml(value: Any) -> str:
+def yaml_text(value: Any) -> str:
+    """Write a plain value in one line of YAML, as parameter files and command lines take it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
-        return f"[{', '.join(_yaml(item) for item in value)}]"
+        return f"[{', '.join(yaml_text(item) for item in value)}]"
     if isinstance(value, str):
         return value if value and value.replace("_", "").isalnum() else f'"{value}"'
     return repr(value)

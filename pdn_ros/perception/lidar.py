@@ -1,7 +1,6 @@
 """A scan's way: projected into the image, and found again by the image that it belongs to."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -113,6 +112,8 @@ class LidarBuffer:
         self.config = config
         self.state = "none"
         """What became of the prior at the last image, for the diagnostics."""
+        self.awaited = False
+        """Whether somebody sends priors, so that even the first one is worth waiting for."""
         self._report = report
         self._arrived = threading.Condition()
         self._prior: PatchPrior | None = None
@@ -189,12 +190,13 @@ class LidarBuffer:
 
     def _own_prior(self, stamp_ns: int) -> PatchPrior | None:
         """Return the newest prior, after waiting for one that is not older than the image."""
-        end = time.monotonic() + self.config.wait_ms / 1000
+
+        def is_there() -> bool:
+            prior = self._prior
+            return not self.awaited if prior is None else prior.header.stamp_ns >= stamp_ns
+
         with self._arrived:
-            while self._prior is not None and self._prior.header.stamp_ns < stamp_ns:
-                left = end - time.monotonic()
-                if left <= 0 or not self._arrived.wait(left):
-                    break
+            self._arrived.wait_for(is_there, self.config.wait_ms / 1000)
             return self._prior
 
     def _distance(self, depth: "DepthImage") -> int:

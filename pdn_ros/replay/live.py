@@ -9,7 +9,7 @@ from typing import Any, Final
 from pdn_ros.bags.reader import COMPRESSED_IMAGE, TF, Topic
 from pdn_ros.bags.writer import LATCHED, VOLATILE, RawWriter
 from pdn_ros.classes import ClassSet
-from pdn_ros.config import flatten
+from pdn_ros.config import flatten, yaml_text
 from pdn_ros.errors import InputError
 from pdn_ros.harness.participant import Participant, message_type, reliable
 from pdn_ros.harness.processes import NodeProcess, enter_own_domain, running
@@ -98,7 +98,7 @@ class Live:
         }
         usual = flatten(PerceptionConfig())
         values: dict[str, object] = {
-            name: parameter.value
+            name: parameter.plain
             for name, parameter in flatten(self.config).items()
             if parameter.value != usual[name].value
         }
@@ -115,8 +115,8 @@ class Live:
         if self.drive.camera_info:
             remaps = {**remaps, "camera_info": self.drive.camera_info.name}
         arguments = ["--ros-args"]
-        for name, value in {"use_sim_time": "true", **values}.items():
-            arguments += ["-p", f"{name}:={value}"]
+        for name, value in {"use_sim_time": True, **values}.items():
+            arguments += ["-p", f"{name}:={yaml_text(value)}"]
         for name, topic in remaps.items():
             arguments += ["-r", f"{name}:={topic}"]
         return arguments
@@ -140,6 +140,10 @@ class Player(Participant):
         self._publishers = {topic.name: self._publisher(topic) for topic in self._inputs}
         self._clock = self.node.create_publisher(
             message_type("rosgraph_msgs/msg/Clock"), "/clock", 10
+        )
+        self._prior_awaited = False
+        self.node.create_subscription(
+            message_type("diagnostic_msgs/msg/DiagnosticArray"), "/diagnostics", self._listen, 10
         )
         for topic, msgtype in OUTPUTS.items():
             latched = topic in LATCHED_OUTPUTS
@@ -169,13 +173,20 @@ class Player(Participant):
         raise ChildProcessError(f"the nodes were not ready after {READY_S:.0f} s: {lines}")
 
     def warm_up(self, started: Sequence[NodeProcess]) -> None:
-        """Send the first image until a mask comes: backends prepare themselves at first use."""
+        """Send the first image until a mask comes: backends prepare themselves at first use.
+
+        The camera's calibration is known to nodes that run for a while, its place is not yet.
+        """
         first = next(self._drive.bag.messages([self._drive.image.name]))
+        named = [self._drive.camera_info.name] if self._drive.camera_info else []
+        calibration = next(self._drive.bag.messages(named), None) if named else None
         end = time.monotonic() + READY_S
         while time.monotonic() < end:
             for node in started:
                 node.check()
             self._tick(first.stamp_ns)
+            if calibration is not None:
+                self._publishers[calibration.topic].publish(bytes(calibration.data))
             self._publishers[first.topic].publish(bytes(first.data))
             try:
                 while self._received.get(timeout=1.0)[0] != MASK:
@@ -273,12 +284,18 @@ class Player(Participant):
         names = [self._drive.image.name]
         if self._drive.points and count > 1:
             names.append(self._drive.points.name)
+            if not self._prior_awaited:  # the two nodes have not found each other
+                return False
         heard = all(self._publishers[name].get_subscription_count() for name in names)
         return (
             heard
             and self._clock.get_subscription_count() >= count
             and all(self.node.count_publishers(topic) for topic in TYPES)
         )
+
+    def _listen(self, message: Any) -> None:
+        values = [(v.key, v.value) for status in message.status for v in status.values]
+        self._prior_awaited |= any(key == "prior" and value != "none" for key, value in values)
 
     def _publisher(self, topic: Topic) -> Any:
         latched = topic.latched or topic.name.endswith("tf_static")

@@ -33,6 +33,8 @@ JUMP_NS = 500_000_000
 LOSS_WINDOW = 25
 """Polls over which images and camera_infos are counted against each other."""
 LOSS_MESSAGES = 15
+PRIOR = 2
+"""Place of the prior among the inputs."""
 
 
 class PerceptionNode(ManagedNode[PerceptionConfig]):
@@ -129,11 +131,13 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         return self._perception is not None and self._perception.mapper.waits
 
     def poll(self) -> None:
-        """Clear the grid when the camera is dead."""
+        """Clear the grid when the camera is dead; see whether a LiDAR is there."""
         slot = self.worker.slot if self.worker is not None else None
         self._counts.append((slot.received if slot else 0, self._infos))
-        if self._perception is not None and "occupancy" in publishers.TOPICS:
+        if self._perception is not None:
             self._publish_grid(self._perception.mapper.expired())
+            priors = self.inputs[PRIOR].get_publisher_count() if self.inputs else 0
+            self._perception.lidar.awaited = bool(priors)
 
     def forget(self, stamp_ns: int | None = None) -> None:  # noqa: ARG002
         """Forget evidence and priors; the worker does it before the next image."""
@@ -176,9 +180,15 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             "mode": self.config.mode,
             "K": str(self._refined),
             "overhead_ms": f"{self._overhead_ms:.1f}",
-            "prior": perception.lidar.state if perception is not None else "none",
+            "prior": self._prior_state(),
             "enabled": str(self._enabled).lower(),
         }
+
+    def _prior_state(self) -> str:
+        lidar = self._perception.lidar if self._perception is not None else None
+        if lidar is None:
+            return "none"
+        return "awaited" if lidar.awaited and lidar.state == "none" else lidar.state
 
     def _losses(self) -> Iterator[Condition]:
         """Say when most images are lost between camera and node, as with Fast DDS's defaults."""

@@ -108,3 +108,12 @@ def test_without_a_lidar_nothing_waits() -> None:
     start = time.monotonic()
     assert lidar.prior(10 * SECOND, SIZE, 128) is None
     assert time.monotonic() - start < 0.5
+
+
+def test_the_first_prior_is_waited_for_where_somebody_sends_them() -> None:
+    lidar = buffer(wait_ms=1000)
+    lidar.awaited = True
+    late = threading.Timer(0.1, lidar.put_prior, [prior(10 * SECOND)])
+    late.start()
+    assert lidar.prior(10 * SECOND, SIZE, 128) is not None
+    late.join()
