@@ -25,7 +25,7 @@ from pdn_ros.geometry.lidar import project_scan
 from pdn_ros.metrics import Confusion
 from pdn_ros.perception import Pipeline
 from pdn_ros.replay.drive import BASE, Drive
-from pdn_ros.replay.settings import Settings
+from pdn_ros.replay.settings import ReplaySettings
 
 NAME: Final = "lidar-steering"
 SHOWN: Final = (0.05, 0.10, 0.15, 0.25)
@@ -159,7 +159,7 @@ def benchmark(bag_path: Path, repeats: int = 40) -> dict[str, Any]:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     cv2.setNumThreads(1)
     with Bag(bag_path) as bag:
-        drive = Drive.open(bag, Settings(bag=bag_path, out=bag_path.parent))
+        drive = Drive.open(bag, ReplaySettings(bag=bag_path, out=bag_path.parent))
         image = next(m for m in drive.images(5) if m.scan is not None)
         scan, camera = image.scan, drive.camera
         if scan is None or camera is None:

@@ -35,7 +35,7 @@ from pdn_ros.replay.drive import BASE, Drive, RecordedImage
 from pdn_ros.replay.results import KINDS
 from pdn_ros.replay.run import run
 from pdn_ros.replay.scans import images_with_views
-from pdn_ros.replay.settings import Settings
+from pdn_ros.replay.settings import ReplaySettings
 from pdn_ros.simulation import SCENES, DriveConfig, simulate
 
 NAME: Final = "occupancy"
@@ -50,7 +50,7 @@ def quiet(*_: int) -> None:
 def evaluated(bag: Path, *, true_masks: bool) -> dict[str, Any]:
     """Return metrics.json of `pdn evaluate`; the report stays beside the bag."""
     out = bag.with_name(f"{bag.name}-{'true' if true_masks else 'predicted'}")
-    run(Settings(bag=bag, out=out, true_masks=true_masks), quiet)
+    run(ReplaySettings(bag=bag, out=out, true_masks=true_masks), quiet)
     metrics: dict[str, Any] = json.loads((out / "metrics.json").read_text("utf-8"))
     return metrics
 
@@ -161,7 +161,7 @@ STREET: Final = load_classes("street")
 def opened(bag_path: Path) -> Iterator[tuple[Bag, Drive]]:
     """Open a bag as the evaluation does."""
     with Bag(bag_path) as bag:
-        yield bag, Drive.open(bag, Settings(bag=bag_path, out=bag_path.parent))
+        yield bag, Drive.open(bag, ReplaySettings(bag=bag_path, out=bag_path.parent))
 
 
 def cloud(bag_path: Path) -> tuple[Floats, Floats, Floats]:

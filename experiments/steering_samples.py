@@ -24,7 +24,7 @@ from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.replay.boxes import SMALL_PX
 from pdn_ros.replay.drive import BASE, Drive
 from pdn_ros.replay.scans import images_with_views
-from pdn_ros.replay.settings import Settings
+from pdn_ros.replay.settings import ReplaySettings
 from pdn_ros.simulation import SCENES, DriveConfig, render_drive
 
 FIRST_SEED: Final = 3000
@@ -141,7 +141,7 @@ def recorded(pipeline: Pipeline, bag_path: Path) -> list[Sample]:
     """Take the labeled boxes under 40 px of a recording as objects: their area by patch."""
     samples = []
     with Bag(bag_path) as bag:
-        drive = Drive.open(bag, Settings(bag=bag_path, out=bag_path.parent))
+        drive = Drive.open(bag, ReplaySettings(bag=bag_path, out=bag_path.parent))
         for recorded, view in images_with_views(drive, PerceptionConfig(), pipeline.patch_size):
             camera = drive.camera_of(recorded)
             if view is None or camera is None or recorded.image is None:

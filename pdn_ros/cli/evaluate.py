@@ -40,9 +40,9 @@ def evaluate(
     Example: pdn evaluate drive --out result --live
     """
     del config
-    from pdn_ros.replay.settings import Settings, parse_rate
+    from pdn_ros.replay.settings import ReplaySettings, parse_rate
 
-    settings = Settings(
+    settings = ReplaySettings(
         bag=bag,
         out=out,
         live=live,

@@ -20,7 +20,7 @@ from pdn_ros.messages.images import read_image, read_mask
 
 
 @dataclass(frozen=True)
-class Drive:
+class DriveDataset:
     """Frames of a bag; `times` are the log times in ns of image and mask of each frame.
 
     The bag is opened anew for every sample, so that processes can share the object.
@@ -50,7 +50,12 @@ class Drive:
         return Sample(name, np.ascontiguousarray(pixels), np.ascontiguousarray(ids))
 
 
-def open_split(bag: Path, split: str, classes: ClassSet, options: Mapping[str, str]) -> Drive:  # noqa: ARG001
+def open_split(
+    bag: Path,
+    split: str,  # noqa: ARG001
+    classes: ClassSet,
+    options: Mapping[str, str],
+) -> DriveDataset:
     """List the frames of a drive that have a mask.
 
     Raises:
@@ -68,7 +73,7 @@ def open_split(bag: Path, split: str, classes: ClassSet, options: Mapping[str, s
     times = [(at, masks[stamp]) for stamp, at in sorted(images.items()) if stamp in masks]
     if not times:
         raise InputError(f"{bag}: no image has a mask of its stamp")
-    return Drive(bag.name, classes.names, bag, tuple(times[:: int(every)]))
+    return DriveDataset(bag.name, classes.names, bag, tuple(times[:: int(every)]))
 
 
 def _stamps(bag: Bag, topic: str) -> dict[int, int]:

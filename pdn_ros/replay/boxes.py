@@ -13,7 +13,7 @@ from pdn_ros.messages.occupancy import Grid
 from pdn_ros.messages.patches import PatchArray
 from pdn_ros.metrics import boxes_occupied, free_share
 from pdn_ros.replay.grids import planar
-from pdn_ros.replay.results import NAN, BoxFigures
+from pdn_ros.replay.results import NAN, BoxMetrics
 
 NEAR_M: Final = 30.0
 SMALL_PX: Final = 40.0
@@ -25,7 +25,7 @@ _NEAREST_M: Final = 0.5
 
 @dataclass(slots=True)
 class BoxTally:
-    """Counts over frames; `figures` says what they amount to."""
+    """Counts over frames; `metrics` says what they amount to."""
 
     occupied: list[bool] = field(default_factory=list)
     touched: list[bool] = field(default_factory=list)
@@ -71,9 +71,9 @@ class BoxTally:
                 alone = _marked(picked, selected_by_driver(picked))
                 self.small_without.append(_refined(area, alone, picked.patch_size))
 
-    def figures(self) -> BoxFigures:
+    def metrics(self) -> BoxMetrics:
         """Return the shares over all frames."""
-        return BoxFigures(
+        return BoxMetrics(
             occupied_share=_mean(self.occupied),
             occupied_share_touched=_mean(self.touched),
             small_refined_share=_mean(self.small),

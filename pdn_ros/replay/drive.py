@@ -20,7 +20,7 @@ from pdn_ros.messages.images import read_image, read_mask
 from pdn_ros.messages.occupancy import Grid, read_grid
 from pdn_ros.messages.points import read_points
 from pdn_ros.messages.transforms import read_transforms
-from pdn_ros.replay.settings import Settings
+from pdn_ros.replay.settings import ReplaySettings
 
 BASE: Final = "base_link"
 _LOOK_AHEAD_NS: Final = 60_000_000
@@ -80,7 +80,7 @@ class Drive:
     notes: list[str] = field(default_factory=list)
 
     @classmethod
-    def open(cls, bag: Bag, settings: Settings) -> Self:
+    def open(cls, bag: Bag, settings: ReplaySettings) -> Self:
         """Find the topics and read calibration and transforms.
 
         Raises:

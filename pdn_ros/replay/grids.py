@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.messages.occupancy import Grid
 from pdn_ros.metrics import GridScore
-from pdn_ros.replay.results import GridFigures
+from pdn_ros.replay.results import GridMetrics
 
 HIDDEN: Final = 75
 MAX_RANGE_M: Final = 30.0
@@ -84,11 +84,11 @@ class GridTally:
         self.scores.update(aligned, truth, where=counted)
         self.frames += 1
 
-    def figures(self) -> GridFigures:
+    def metrics(self) -> GridMetrics:
         """Return the figures over all frames."""
         if not self.frames:
-            return GridFigures()
-        return GridFigures(
+            return GridMetrics()
+        return GridMetrics(
             free_iou=self.scores.free_iou,
             occupied_iou=self.scores.occupied_iou,
             false_free=self.scores.false_free,

@@ -21,7 +21,7 @@ from pdn_ros.replay.drive import Drive, RecordedImage, in_order
 from pdn_ros.replay.output import Output
 from pdn_ros.replay.recorded import Arrival
 from pdn_ros.replay.results import NAN
-from pdn_ros.replay.settings import Progress, Settings
+from pdn_ros.replay.settings import Progress, ReplaySettings
 from pdn_ros.replay.topics import MASK, OCCUPANCY, TYPES
 
 PERCEPTION: Final = "perception"
@@ -47,7 +47,7 @@ class Live:
         InputError: The weights cannot be read.
     """
 
-    def __init__(self, settings: Settings, drive: Drive, config: PerceptionConfig) -> None:
+    def __init__(self, settings: ReplaySettings, drive: Drive, config: PerceptionConfig) -> None:
         self.settings = settings
         self.drive = drive
         self.config = config
@@ -197,7 +197,10 @@ class Player(Participant):
         # A damaged first image gives none: the others may.
 
     def play(
-        self, settings: Settings, started: Sequence[NodeProcess], progress: Callable[[int], None]
+        self,
+        settings: ReplaySettings,
+        started: Sequence[NodeProcess],
+        progress: Callable[[int], None],
     ) -> None:
         """Publish the messages at their times and take in what comes back meanwhile."""
         self._flush()
@@ -316,7 +319,7 @@ def _inputs(drive: Drive) -> list[Topic]:
     return [topic for topic in found if topic is not None]
 
 
-def _speed(settings: Settings, drive: Drive) -> float:
+def _speed(settings: ReplaySettings, drive: Drive) -> float:
     if not settings.rate.per_image:
         return settings.rate.value
     recorded_s = (drive.bag.end_ns - drive.bag.start_ns) / 1e9

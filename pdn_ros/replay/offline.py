@@ -25,7 +25,7 @@ from pdn_ros.replay.drive import Drive, RecordedImage, Scan
 from pdn_ros.replay.output import Output
 from pdn_ros.replay.results import KINDS, NAN
 from pdn_ros.replay.scans import ScanReplay, roles_of_returns
-from pdn_ros.replay.settings import Progress, Settings
+from pdn_ros.replay.settings import Progress, ReplaySettings
 from pdn_ros.replay.topics import CONFIDENCE, MASK, OCCUPANCY, PATCHES, TYPES
 
 _STAGES: Final = ("preprocess", "context", "select", "refine", "compose")
@@ -38,7 +38,7 @@ class Replay:
         InputError: Weights, backend or mode cannot be used.
     """
 
-    def __init__(self, settings: Settings, drive: Drive, config: PerceptionConfig) -> None:
+    def __init__(self, settings: ReplaySettings, drive: Drive, config: PerceptionConfig) -> None:
         self.settings = settings
         self.drive = drive
         note = drive.note

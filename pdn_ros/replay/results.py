@@ -35,7 +35,7 @@ class Quantiles:
 
 
 @dataclass(frozen=True, slots=True)
-class GridFigures:
+class GridMetrics:
     """An occupancy grid against the truth, over all frames; see `replay.grids`."""
 
     free_iou: float = NAN
@@ -47,7 +47,7 @@ class GridFigures:
 
 
 @dataclass(frozen=True, slots=True)
-class BoxFigures:
+class BoxMetrics:
     """Labeled boxes: those in the grid, and the small ones in refined patches."""
 
     occupied_share: float = NAN
@@ -108,8 +108,8 @@ class Metrics:
     per_class_iou: dict[str, float] = field(default_factory=dict)
     class_share: dict[str, float] = field(default_factory=dict)
     refined_share: float = NAN
-    grid: dict[str, GridFigures] = field(default_factory=dict)
-    boxes: BoxFigures = field(default_factory=BoxFigures)
+    grid: dict[str, GridMetrics] = field(default_factory=dict)
+    boxes: BoxMetrics = field(default_factory=BoxMetrics)
     returns_in_free_share: float = NAN
     stages_ms: dict[str, float] = field(default_factory=dict)
 

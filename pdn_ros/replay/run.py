@@ -16,7 +16,7 @@ from pdn_ros.replay.present import Presenter
 from pdn_ros.replay.report import write_report
 from pdn_ros.replay.results import Metrics, write_csv
 from pdn_ros.replay.score import Scorer
-from pdn_ros.replay.settings import Progress, Settings
+from pdn_ros.replay.settings import Progress, ReplaySettings
 
 _MOST_FAILURES: Final = 5
 
@@ -53,7 +53,7 @@ class Outcome:
         return "; ".join(parts)
 
 
-def run(settings: Settings, progress: Progress) -> Outcome:
+def run(settings: ReplaySettings, progress: Progress) -> Outcome:
     """Evaluate a recording and write metrics.json, frames.csv, report.html and outputs/.
 
     Raises:
@@ -90,7 +90,7 @@ def run(settings: Settings, progress: Progress) -> Outcome:
     return Outcome(metrics, drive.notes + failed)
 
 
-def _source(settings: Settings, drive: Drive) -> Source:
+def _source(settings: ReplaySettings, drive: Drive) -> Source:
     config = settings.perception()
     if settings.live:
         from pdn_ros.replay.live import Live
@@ -101,7 +101,7 @@ def _source(settings: Settings, drive: Drive) -> Source:
     return Replay(settings, drive, config)
 
 
-def _configuration(settings: Settings, drive: Drive, source: Source) -> dict[str, object]:
+def _configuration(settings: ReplaySettings, drive: Drive, source: Source) -> dict[str, object]:
     camera = drive.camera
     config = settings.perception()
     grid = config.grid

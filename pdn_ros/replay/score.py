@@ -90,8 +90,8 @@ class Scorer:
             else {},
             class_share={n: float(self._pixels[i] / total) for i, n in enumerate(names)},
             refined_share=float(np.mean(refined)) if refined else NAN,
-            grid={kind: tally.figures() for kind, tally in self._grids.items()},
-            boxes=self._boxes.figures(),
+            grid={kind: tally.metrics() for kind, tally in self._grids.items()},
+            boxes=self._boxes.metrics(),
             returns_in_free_share=self._returns[0] / self._returns[1] if self._returns[1] else NAN,
             stages_ms={k: float(np.median([s[k] for s in self._stages])) for k in stages},
         )

@@ -26,7 +26,7 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ReplaySettings:
     """The options of `pdn evaluate`; an empty topic is found by its type.
 
     `true_masks`: the grid is made from the recording's true masks, to judge geometry alone.

@@ -39,7 +39,7 @@ def test_a_box_is_occupied_when_a_cell_of_its_footprint_is() -> None:
     behind = Box((-10.0, 0.0, 0.8), 0.0, (2.0, 1.0, 1.6), "vehicle", 3)
     far = Box((40.0, 0.0, 0.8), 0.0, (2.0, 1.0, 1.6), "vehicle", 4)
     touched = np.tile(there.center, (5, 1))
-    figures = tally([there, elsewhere, behind, far], grid, None, touched).figures()
+    figures = tally([there, elsewhere, behind, far], grid, None, touched).metrics()
     assert figures.boxes == 2  # one is behind the camera, one beyond 30 m
     assert figures.occupied_share == 0.5
     assert figures.occupied_share_touched == 1.0
@@ -51,7 +51,7 @@ def test_small_boxes_lie_in_refined_patches_or_not() -> None:
     # 9 m before the camera: 44 px high.
     large = Box((10.0, 0.0, 1.0), 0.0, (0.5, 0.5, 2.0), "pedestrian", 2)
     center = 1 * 5 + 2  # the patch of pixel (160, 99): row 1, column 2
-    figures = tally([small, large], None, patches([center], best=[0])).figures()
+    figures = tally([small, large], None, patches([center], best=[0])).metrics()
     assert figures.small_boxes == 1
     assert figures.small_refined_share == 1.0
     assert figures.small_refined_share_without_prior == 0.0
@@ -61,7 +61,7 @@ def test_half_of_a_small_box_must_be_refined() -> None:
     # At y = 4.96 m and 31 m ahead the box is centered on u = 160 - 200 * 4.96 / 31 = 128: half in
     # column 1, half in column 2; 2.4 m of width at that distance are 15 px.
     box = Box((32.0, 4.8, 1.0), 0.0, (0.1, 2.4, 2.0), "vehicle", 1)
-    left = tally([box], None, patches([6], best=[7])).figures()
+    left = tally([box], None, patches([6], best=[7])).metrics()
     assert left.small_refined_share + left.small_refined_share_without_prior == 1.0
 
 
@@ -91,5 +91,5 @@ def test_returns_in_free_cells_are_counted_in_view_and_below_the_ceiling() -> No
 
 
 def test_without_boxes_nothing_is_known() -> None:
-    assert np.isnan(tally([], None, None).figures().occupied_share)
-    assert tally([], None, None).figures().boxes == pytest.approx(0)
+    assert np.isnan(tally([], None, None).metrics().occupied_share)
+    assert tally([], None, None).metrics().boxes == pytest.approx(0)

@@ -7,11 +7,11 @@ from wall import FRAMES, HEIGHT, PERIOD_NS, START_NS, WIDTH
 from pdn_ros.bags.reader import Bag, Message
 from pdn_ros.errors import InputError
 from pdn_ros.replay.drive import Drive, in_order
-from pdn_ros.replay.settings import Settings
+from pdn_ros.replay.settings import ReplaySettings
 
 
-def settings(bag: Path, **values: object) -> Settings:
-    return Settings(bag=bag, out=bag.parent / "out", **values)
+def settings(bag: Path, **values: object) -> ReplaySettings:
+    return ReplaySettings(bag=bag, out=bag.parent / "out", **values)
 
 
 def test_every_image_comes_with_its_scan_and_truth(drive: Path) -> None:

@@ -19,11 +19,11 @@ from pdn_ros.bags.types import typestore
 from pdn_ros.bags.writer import RawWriter
 from pdn_ros.cli.app import main
 from pdn_ros.replay.run import run
-from pdn_ros.replay.settings import Settings
+from pdn_ros.replay.settings import ReplaySettings
 
 
 def evaluate(bag: Path, out: Path, **values: object) -> dict[str, object]:
-    settings = Settings(bag=bag, out=out, backend="torch", **values)
+    settings = ReplaySettings(bag=bag, out=out, backend="torch", **values)
     settings.check()
     run(settings, lambda done, total: None)
     return json.loads((out / "metrics.json").read_text())

@@ -56,7 +56,7 @@ def test_a_perfect_grid_in_another_frame_scores_one() -> None:
     turned = truth.at(planar(back, other.centers()))
     tally = GridTally()
     tally.add(Grid(turned, other.origin_xy, 0.5, "map"), truth, t_grid_truth, AHEAD)
-    figures = tally.figures()
+    figures = tally.metrics()
     assert (figures.free_iou, figures.occupied_iou) == (1.0, 1.0)
     assert (figures.false_free, figures.unknown_share) == (0.0, 0.0)
     assert figures.distance_error_cells_p95 == 0.0
@@ -73,7 +73,7 @@ def test_a_wall_called_free_is_false_free_and_what_is_hidden_does_not_count() ->
     tally = GridTally()
     tally.add(grid(said), truth, np.eye(4), AHEAD)
     # At x = 5.25 the sector of +-0.4 rad reaches to |y| = 2.22: centers at +-0.25 ... +-1.75.
-    assert tally.figures().false_free == 0.5
+    assert tally.metrics().false_free == 0.5
     assert tally.scores.obstacles.tolist() == [4, 8]
 
 
@@ -83,13 +83,13 @@ def test_unknown_counts_apart_from_the_iou() -> None:
     said[:, :4] = -1
     tally = GridTally()
     tally.add(grid(said), truth, np.eye(4), AHEAD)
-    assert tally.figures().free_iou == 1.0
+    assert tally.metrics().free_iou == 1.0
     in_sector = AHEAD.contains(truth.centers())
-    assert tally.figures().unknown_share == in_sector[:, :4].sum() / in_sector.sum()
+    assert tally.metrics().unknown_share == in_sector[:, :4].sum() / in_sector.sum()
 
 
 def test_nothing_scored_is_nan() -> None:
-    assert np.isnan(GridTally().figures().free_iou)
+    assert np.isnan(GridTally().metrics().free_iou)
 
 
 @given(st.floats(-np.pi, np.pi), st.floats(0.1, 6.0), st.floats(0.5, 30.0), st.floats(-0.49, 0.49))

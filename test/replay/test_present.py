@@ -8,13 +8,13 @@ from pdn_ros.replay.drive import Drive
 from pdn_ros.replay.output import Output
 from pdn_ros.replay.present import Presenter
 from pdn_ros.replay.results import FrameRow
-from pdn_ros.replay.settings import Settings
+from pdn_ros.replay.settings import ReplaySettings
 
 
 def test_key_frames_are_those_with_a_mask(drive: Path) -> None:
     """Of five images the second and third were dropped: the fourth stands for them."""
     with Bag(drive) as bag:
-        found = Drive.open(bag, Settings(bag=drive, out=drive.parent / "out"))
+        found = Drive.open(bag, ReplaySettings(bag=drive, out=drive.parent / "out"))
         presenter = Presenter(found, load_classes("street"), 5)
         for recorded in found.images():
             assert recorded.image is not None

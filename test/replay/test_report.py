@@ -13,7 +13,7 @@ import pytest
 from pdn_ros.classes import load_classes
 from pdn_ros.replay import report
 from pdn_ros.replay.report import KeyFrame, drawing, photo, write_report
-from pdn_ros.replay.results import BoxFigures, FrameRow, GridFigures, Metrics, Quantiles
+from pdn_ros.replay.results import BoxMetrics, FrameRow, GridMetrics, Metrics, Quantiles
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -39,8 +39,8 @@ def write(path: Path, frames: list[KeyFrame], *, errors: bool = True) -> None:
         frames=30, rate_hz=9.9, dropped=0, failed=1, live=True,
         latency_ms=Quantiles.of([row.latency_ms for row in rows]), age_ms=Quantiles(21, 21, 21),
         miou=0.5, per_class_iou={"road": 0.9}, class_share={"road": 0.4},
-        grid={"fused": GridFigures(0.9, 0.6, 0.003, 1.0, 2.0, 0.1)},
-        boxes=BoxFigures(0.97, 0.98, 0.7, 0.4, 100, 30),
+        grid={"fused": GridMetrics(0.9, 0.6, 0.003, 1.0, 2.0, 0.1)},
+        boxes=BoxMetrics(0.97, 0.98, 0.7, 0.4, 100, 30),
     )  # fmt: skip
     write_report(
         path, title=TITLE, metrics=metrics, rows=rows, frames=frames,

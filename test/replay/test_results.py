@@ -8,14 +8,14 @@ import pytest
 from pdn_ros.errors import InputError
 from pdn_ros.files import write_json
 from pdn_ros.replay.results import (
-    BoxFigures,
+    BoxMetrics,
     FrameRow,
-    GridFigures,
+    GridMetrics,
     Metrics,
     Quantiles,
     write_csv,
 )
-from pdn_ros.replay.settings import Rate, Settings, parse_rate
+from pdn_ros.replay.settings import Rate, ReplaySettings, parse_rate
 
 
 def test_quantiles_leave_out_what_is_not_known() -> None:
@@ -34,8 +34,8 @@ def test_metrics_keep_the_contracts_keys_and_write_null_for_nan(tmp_path: Path) 
         latency_ms=Quantiles(1.0, 2.0, 3.0),
         age_ms=Quantiles(),
         live=True,
-        grid={kind: GridFigures(free_iou=0.5) for kind in ("camera", "lidar", "fused")},
-        boxes=BoxFigures(occupied_share=0.25),
+        grid={kind: GridMetrics(free_iou=0.5) for kind in ("camera", "lidar", "fused")},
+        boxes=BoxMetrics(occupied_share=0.25),
     )
     write_json(tmp_path / "metrics.json", metrics)
     found = json.loads((tmp_path / "metrics.json").read_text())
@@ -90,14 +90,14 @@ def test_bad_rates_are_refused(text: str) -> None:
 def test_settings_are_refused_before_anything_is_loaded(tmp_path: Path) -> None:
     bag = tmp_path / "bag"
     with pytest.raises(InputError, match="no such bag"):
-        Settings(bag=bag, out=tmp_path / "out").check()
+        ReplaySettings(bag=bag, out=tmp_path / "out").check()
     bag.mkdir()
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="is a file"):
-        Settings(bag=bag, out=tmp_path / "file").check()
+        ReplaySettings(bag=bag, out=tmp_path / "file").check()
     with pytest.raises(InputError, match="cannot be written"):
-        Settings(bag=bag, out=tmp_path / "file" / "below").check()
+        ReplaySettings(bag=bag, out=tmp_path / "file" / "below").check()
     with pytest.raises(InputError, match="bag itself"):
-        Settings(bag=bag, out=bag).check()
-    Settings(bag=bag, out=tmp_path / "out").check()
+        ReplaySettings(bag=bag, out=bag).check()
+    ReplaySettings(bag=bag, out=tmp_path / "out").check()
     assert not any((tmp_path / "out").iterdir())
