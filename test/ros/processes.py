@@ -25,7 +25,7 @@ class Probe(Participant):
 
     def do(self, task: Callable[[], Any]) -> Any:
         """Run something in the executor's thread: no other may destroy what it waits for."""
-        future = self.executor.create_task(task)
+        future = self._executor.create_task(task)
         wait_for(future.done, REPLY_S, "the executor")
         return future.result()
 
