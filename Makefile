@@ -1,5 +1,7 @@
 # Everything a checkout needs. The logic of the set-up is in support/setup.py.
 SHELL := bash
+# A Python that the user names must be taken, the default need not.
+export PDN_PYTHON := $(PYTHON)
 PYTHON ?= python3
 export BAG KITTI
 

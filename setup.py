@@ -59,7 +59,7 @@ setup(
     version="0.1.0",
     description="Camera segmentation that spends its precision where it matters",
     license="Apache-2.0",
-    python_requires=">=3.11",
+    python_requires=">=3.10",
     packages=find_packages(include=["pdn_ros", "pdn_ros.*"]),
     package_dir={"": "."},  # makes the editable installation a plain entry of the path
     package_data={
@@ -68,22 +68,23 @@ setup(
     },
     install_requires=[
         "annotated-types",
-        "numpy>=2",
+        "numpy>=1.26",
         "opencv-python-headless",
         "pillow",
-        "pydantic>=2",
+        "pydantic>=2.5",
         "pyyaml",
         "rich",
         "safetensors",
         "torch>=2.9",
         "typer",
+        "typing-extensions",
     ],
     extras_require=extras,
     entry_points={
         "console_scripts": [
             "pdn = pdn_ros.cli.app:main",
-            "perception_node = pdn_ros.ros.perception_node:main",
-            "lidar_projection_node = pdn_ros.ros.lidar_projection_node:main",
+            "perception_node = pdn_ros.ros.start:perception_node",
+            "lidar_projection_node = pdn_ros.ros.start:lidar_projection_node",
         ]
     },
     cmdclass={"build_py": BuildWithData},

@@ -13,7 +13,6 @@ import base64
 import importlib.util
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from html import escape
 from itertools import pairwise
@@ -23,6 +22,7 @@ from typing import Final
 import cv2
 import grimp
 import numpy as np
+import tomllib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure

@@ -1,6 +1,6 @@
 """Class sets: what the ids in a mask mean."""
 
-from enum import StrEnum
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +18,10 @@ VOID = 255
 Channel = Annotated[int, Field(ge=0, le=255)]
 
 
-class Role(StrEnum):
+class Role(str, Enum):
     """What a class means to the occupancy grid."""
+
+    __str__ = str.__str__  # as StrEnum, which Python 3.10 does not have
 
     GROUND = "ground"
     STATIC = "static"

@@ -69,7 +69,7 @@ def overlay(
     """
     blended = cv2.addWeighted(image, 1 - alpha, colorize(mask, classes), alpha, 0)
     void = cv2.inRange(mask, VOID, VOID)
-    if cv2.hasNonZero(void):
+    if cv2.countNonZero(void):
         cv2.copyTo(image, void, blended)
     return np.asarray(blended, dtype=np.uint8)
 

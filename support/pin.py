@@ -4,6 +4,7 @@ For maintainers, after an upgrade that was tested. Takes what setup.py and ros_w
 and everything below that, at the installed versions.
 """
 
+import re
 import sys
 from collections.abc import Iterable
 from importlib import metadata
@@ -13,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
+OLDEST = 10  # Python 3.10
 
 
 def closure(requirements: Iterable[str]) -> dict[str, str]:
@@ -37,6 +39,15 @@ def closure(requirements: Iterable[str]) -> dict[str, str]:
     return versions
 
 
+def marker(name: str) -> str:
+    """Return the condition under which a pin holds: older Pythons get what there is for them."""
+    wanted = metadata.distribution(name).metadata["Requires-Python"] or ""
+    least = re.search(r">=\s*3\.(\d+)", wanted)
+    if least is None or int(least[1]) <= OLDEST:
+        return ""
+    return f' ; python_version >= "3.{least[1]}"'
+
+
 def main() -> None:
     """Write the file."""
     # The built messages carry a distribution of the same name: only pip's has requirements.
@@ -46,7 +57,7 @@ def main() -> None:
     tools = ["setuptools", "wheel", "colcon-common-extensions"]
     versions = closure(["pdn_ros[all,dev]", *tools, *wheels])
     versions.pop("pdn-ros")
-    pins = [f"{name}=={versions[name]}\n" for name in sorted(versions)]
+    pins = [f"{name}=={versions[name]}{marker(name)}\n" for name in sorted(versions)]
     ros = [pin for pin in pins if pin.startswith("ros-")]
     text = "# The versions that `make setup` installs; written by support/pin.py.\n"
     text += "".join(pin for pin in pins if pin not in ros)

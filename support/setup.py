@@ -25,8 +25,10 @@ PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "setup"
 LOG = STAMPS / "setup.log"
 BUSY = STAMPS / "installing"  # stands while pip runs
-VERSIONS = ("3.11", "3.12")
 SOURCED = os.environ.get("ROS_DISTRO", "")  # empty: ROS comes from the wheels
+# The wheels of ROS exist up to 3.13.
+VERSIONS = ("3.10", "3.11", "3.12", "3.13", "3.14")[: None if SOURCED else 4]
+WANTED = os.environ.get("PDN_PYTHON", "")  # what the user named: make PYTHON=...
 
 
 class SetupError(Exception):
@@ -104,6 +106,28 @@ def done(step: str, key: str) -> bool:
     return stamp.is_file() and stamp.read_text() == key
 
 
+def find_python() -> str:
+    """Return the Python to use: the one the user named, ROS's own, or one that suits.
+
+    Raises:
+        SetupError: There is none.
+    """
+    span = f"{VERSIONS[0]} to {VERSIONS[-1]}"
+    if WANTED:
+        if version(WANTED) not in VERSIONS:
+            found = version(WANTED) or "none"
+            raise SetupError(f"PYTHON={WANTED} is {found}; Python {span} is needed")
+        return WANTED
+    if SOURCED:
+        candidates = ["python3"]
+    else:
+        candidates = [sys.executable, *(f"python{name}" for name in reversed(VERSIONS))]
+    python = next((name for name in candidates if version(name) in VERSIONS), None)
+    if python is None:
+        raise SetupError(f"needs Python {span}: install one, or name it: make PYTHON=...")
+    return python
+
+
 def make_venv() -> None:
     """Make .venv, or make it again where it cannot be used as it is."""
     if VENV.exists():
@@ -112,7 +136,9 @@ def make_venv() -> None:
         shared = "include-system-site-packages = true" in text
         home = STAMPS / "home"
         if version(PYTHON) not in VERSIONS:
-            reason = "its Python does not run"
+            reason = "its Python does not run or does not suit"
+        elif WANTED and version(WANTED) != version(PYTHON):
+            reason = f"it has Python {version(PYTHON)}, PYTHON={WANTED} is {version(WANTED)}"
         elif shared != bool(SOURCED):
             reason = "ROS was sourced" if SOURCED else "no ROS is sourced any more"
         elif BUSY.exists():
@@ -122,15 +148,13 @@ def make_venv() -> None:
         else:
             STAMPS.mkdir(exist_ok=True)
             return
+        find_python()  # before anything is removed
         say(f"removing .venv: {reason}")
         shutil.rmtree(
             VENV / "bin", ignore_errors=True
         )  # first: half a .venv must not pass as whole
         shutil.rmtree(VENV)
-    candidates = ["python3"] if SOURCED else [sys.executable, "python3.11", "python3.12"]
-    python = next((name for name in candidates if version(name) in VERSIONS), None)
-    if python is None:
-        raise SetupError("needs Python 3.11 or 3.12: install one, or name it: make PYTHON=...")
+    python = find_python()
     for folder in (
         ROOT / "build",
         INSTALL,
@@ -208,7 +232,7 @@ def build_workspace() -> None:
         and not any((p / "share" / path.name).is_dir() for p in prefixes if p != INSTALL)
     ]
     names = [str(path) for path in files("config", "launch")]
-    inputs = files("package.xml", "CMakeLists.txt", "msg", "support/node.py.in")
+    inputs = files("package.xml", "CMakeLists.txt", "msg", "support/program.py.in")
     inputs += files(*(f"support/{name}" for name in lacking))
     key = digest([(STAMPS / "packages").read_text(), *lacking, *names, *inputs])
     if done("workspace", key) and (INSTALL / "share" / "pdn_ros" / "package.xml").is_file():

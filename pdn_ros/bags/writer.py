@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from rosbags.interfaces import (
     QosTime,
 )
 from rosbags.rosbag2 import Writer
+from typing_extensions import Self
 
 from pdn_ros.bags import layout
 from pdn_ros.bags.reader import CAMERA_INFO, IMAGE, MARKERS, OCCUPANCY, POINTS, TF

@@ -5,7 +5,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
+
+from typing_extensions import Self
 
 from pdn_ros.errors import InputError
 from pdn_ros.files import write_json

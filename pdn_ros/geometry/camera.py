@@ -5,11 +5,12 @@ The optical frame is REP 103's: z forward, x right, y down. Pixel centers lie at
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Self
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from pdn_ros.errors import InputError
 from pdn_ros.geometry import distortion

@@ -86,9 +86,15 @@ def straighten(
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 100, 1e-9)
     bent = (pixels - k[:2, 2]) / k[(0, 1), (0, 1)]
     bent[:, 0] -= k[0, 1] / k[0, 0] * bent[:, 1]
-    undo = cv2.fisheye.undistortPoints if model == "equidistant" else cv2.undistortPoints
     coefficients = _padded(d, 4 if model == "equidistant" else 12).astype(np.float64)
-    flat = undo(bent[:, None], np.eye(3), coefficients, criteria=stop).reshape(-1, 2)
+    arguments = (bent[:, None], np.eye(3), coefficients)
+    if model == "equidistant":
+        flat = cv2.fisheye.undistortPoints(*arguments, criteria=stop)
+    elif hasattr(cv2, "undistortPointsIter"):  # OpenCV before 5; 4.6 has criteria here alone
+        flat = cv2.undistortPointsIter(*arguments, None, None, stop)
+    else:
+        flat = cv2.undistortPoints(*arguments, criteria=stop)
+    flat = flat.reshape(-1, 2)
     # OpenCV's iterations diverge without a word beyond the fold: what doesn't come back, is none.
     with np.errstate(all="ignore"):
         x, y = flat.T.astype(np.float32)

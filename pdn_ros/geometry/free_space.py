@@ -1,11 +1,12 @@
 """What one image says of the grid: free space along each direction, obstacles where it ends."""
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from pdn_ros.geometry import roles
 from pdn_ros.geometry.grid import FREE, HIDDEN, MOVING, NOTHING, STANDING

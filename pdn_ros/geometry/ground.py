@@ -4,10 +4,11 @@ Points are in the base frame (REP 105 `base_link`: x forward, y left, z up).
 """
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Self
 
 from pdn_ros.geometry.transforms import Matrix, finite
 

@@ -11,11 +11,12 @@ many rows as there are cells, and each of them takes the safest of its pixels (`
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Self
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.ground import GroundPlane

@@ -1,10 +1,10 @@
 """Intersection over union, accumulated over a whole set."""
 
 from collections.abc import Mapping, Sequence
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 
 class Confusion:

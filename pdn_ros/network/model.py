@@ -1,12 +1,13 @@
 """PatchDriveNet: all parts together."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from typing_extensions import Self
 
 from pdn_ros.network.backbone import MEAN, STD
 from pdn_ros.network.checkpoint import Checkpoint, read_checkpoint, write_checkpoint

@@ -3,10 +3,11 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from pdn_ros.bags import layout
 from pdn_ros.bags.reader import COMPRESSED_IMAGE, TF, Bag, Message, Topic

@@ -6,10 +6,11 @@ remembers them or leaves them unknown.
 """
 
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self
 
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.messages.occupancy import Grid

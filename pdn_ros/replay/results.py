@@ -5,9 +5,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
+from typing_extensions import Self
 
 from pdn_ros.files import atomic
 

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_everything_is_converted(converted):
 
 def test_stamps_are_the_lines_of_the_files(drive, recording):
     # The same numbers as UTC, whatever the time zone here.
-    first = datetime(2011, 9, 26, 13, 4, 45, tzinfo=UTC)
+    first = datetime(2011, 9, 26, 13, 4, 45, tzinfo=timezone.utc)
     second = int(first.timestamp()) * 10**9
     for sensor, line in (("image_02", IMAGE_LINE), ("velodyne_points", SCAN_LINE)):
         assert (drive / sensor / "timestamps.txt").read_text().splitlines()[124] == line

@@ -1,6 +1,6 @@
 """The parsers of KITTI's files."""
 
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ class TestParsers:
     @given(st.datetimes(datetime(1971, 1, 1), datetime(2200, 1, 1)), st.integers(0, 999))
     def test_all_stamps_are_exact(self, folder, moment, nano):
         (folder / "t").write_text(f"{moment:%Y-%m-%d %H:%M:%S.%f}{nano:03d}\n")
-        whole = moment.replace(tzinfo=UTC, microsecond=0)
+        whole = moment.replace(tzinfo=timezone.utc, microsecond=0)
         expected = int(whole.timestamp()) * 10**9 + moment.microsecond * 1000 + nano
         assert files.read_stamps(folder / "t") == [expected]
 

@@ -23,6 +23,12 @@ class Probe(Participant):
         self._subscriptions: dict[str, Any] = {}
         self._publishers: dict[str, Any] = {}
 
+    def do(self, task: Callable[[], Any]) -> Any:
+        """Run something in the executor's thread: no other may destroy what it waits for."""
+        future = self._executor.create_task(task)
+        wait_for(future.done, REPLY_S, "the executor")
+        return future.result()
+
     def listen(self, kind: type, topic: str, qos: Any, *, raw: bool = False) -> None:
         if topic not in self._subscriptions:
             self._subscriptions[topic] = self.node.create_subscription(

@@ -121,6 +121,11 @@ def test_semantic_layer_names_every_class_once():
     assert read_topics <= outputs()
 
 
+def test_the_lifecycle_manager_manages_both_nodes():
+    manager = read("nav2_lifecycle_manager.yaml")["lifecycle_manager_perception"]
+    assert manager["ros__parameters"]["node_names"] == ["perception", "lidar_projection"]
+
+
 def test_autoware_removes_the_ground_by_position():
     flags = read("autoware_fusion.yaml")["/**"]["ros__parameters"]["filter_semantic_label_target"]
     assert tuple(flags) == AUTOWARE

@@ -31,7 +31,7 @@ def transform(parent, child, seconds, x=0.0, yaw=0.0, w=None) -> TransformStampe
 @pytest.fixture(scope="module")
 def tf(probe):
     transforms = Transforms(probe.node)
-    transforms.open()
+    probe.do(transforms.open)
     moving = probe.publisher(TFMessage, "/tf", 100)
     fixed = probe.publisher(TFMessage, "/tf_static", LATCHED)
 
@@ -39,7 +39,7 @@ def tf(probe):
         (fixed if static else moving).publish(TFMessage(transforms=list(messages)))
 
     yield transforms, send
-    transforms.close()
+    probe.do(transforms.close)
 
 
 def test_lookup_at_the_stamp(tf):
@@ -114,12 +114,12 @@ def test_a_damaged_message_is_ignored(tf, probe):
 
 def test_nothing_is_taken_while_closed(tf, probe):
     transforms, send = tf
-    transforms.close()
-    transforms.close()
+    probe.do(transforms.close)
+    probe.do(transforms.close)
     count = probe.publisher(TFMessage, "/tf", 100, matched=False).get_subscription_count
     wait_for(lambda: count() == 0, 10, "the end of the subscription")
     assert transforms.connected("base_link", "camera")  # what is known stays
-    transforms.open()
+    probe.do(transforms.open)
     wait_for(count, 10, "the subscription")
     send(transform("odom", "base_link", 4))
     wait_for(lambda: transforms.latest_ns("odom", "base_link") == 4 * SECOND, 10, "the transform")

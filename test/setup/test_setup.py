@@ -23,7 +23,7 @@ def setup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     venv = tmp_path / ".venv"
-    places = {"ROOT": tmp_path, "VENV": venv, "STAMPS": venv / "setup", "SOURCED": ""}
+    places = {"ROOT": tmp_path, "VENV": venv, "STAMPS": venv / "setup", "SOURCED": "", "WANTED": ""}
     places |= {"PYTHON": venv / "bin" / "python", "BUSY": venv / "setup" / "installing"}
     places |= {"LOG": venv / "setup" / "setup.log", "INSTALL": tmp_path / "install"}
     for name, value in places.items():
@@ -59,10 +59,11 @@ def test_include_folders_of_the_wheels_are_mended_once(
 
 
 @pytest.mark.parametrize(
-    "damage", ["python is gone", "interrupted", "moved", "system packages", None]
+    "damage",
+    ["python is gone", "interrupted", "moved", "system packages", "another is named", None],
 )
 def test_a_venv_is_made_again_only_when_it_cannot_be_used(
-    setup: ModuleType, monkeypatch: pytest.MonkeyPatch, damage: str | None
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch, damage: str | None, tmp_path: Path
 ) -> None:
     setup.STAMPS.mkdir(parents=True)
     setup.PYTHON.parent.mkdir()
@@ -72,6 +73,11 @@ def test_a_venv_is_made_again_only_when_it_cannot_be_used(
     (setup.STAMPS / "home").write_text("/elsewhere" if damage == "moved" else str(setup.VENV))
     if damage == "python is gone":
         setup.PYTHON.unlink()
+    if damage == "another is named":
+        other = tmp_path / "python"
+        other.write_text("#!/bin/sh\necho 3.13\n")
+        other.chmod(0o755)
+        monkeypatch.setattr(setup, "WANTED", str(other))
     if damage == "interrupted":
         setup.BUSY.touch()
     (setup.VENV / "kept").touch()
@@ -83,6 +89,20 @@ def test_a_venv_is_made_again_only_when_it_cannot_be_used(
     assert setup.INSTALL.exists() == (damage is None), "what was built belongs to one Python"
     assert bool(made) == (damage is not None)
     assert setup.BUSY.exists() == (damage is not None), "until pip has finished"
+
+
+def test_the_python_that_the_user_names_is_taken_or_refused(
+    setup: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup, "WANTED", sys.executable)
+    assert setup.find_python() == sys.executable
+    monkeypatch.setattr(setup, "WANTED", "/nowhere/python")
+    with pytest.raises(setup.SetupError, match=r"PYTHON=/nowhere/python is none; Python 3\.10 to"):
+        setup.find_python()
+    monkeypatch.setattr(setup, "WANTED", "")
+    monkeypatch.setattr(setup, "version", lambda python: "3.9")
+    with pytest.raises(setup.SetupError, match=r"needs Python 3\.10 to 3\.1[34]: install one"):
+        setup.find_python()
 
 
 def test_a_stamp_holds_as_long_as_its_inputs_are_the_same(setup: ModuleType) -> None:
