@@ -11,6 +11,7 @@ from rclpy.qos import QoSProfile
 
 from pdn_ros.config import AnyConfig
 from pdn_ros.errors import InputError
+from pdn_ros.ros.bond import Bond
 from pdn_ros.ros.diagnostics import Condition, Health, Level
 from pdn_ros.ros.parameters import Parameters
 from pdn_ros.ros.slot import Worker
@@ -60,6 +61,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         self._state = "unconfigured"
         self._open = False
         self._watch: Any = None
+        self._bond = Bond(self)
         self._heard_at = time.monotonic()
         self._received = self._dropped = 0
         self.health = Health(
@@ -183,6 +185,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
             self._subject[0], self._work, self._failed, idle=self.idle, waits=self.waits
         )
         self._listen()
+        self._bond.start()
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._watch = self.create_timer(LISTENERS_S, self._listen, clock=steady)
         return result
@@ -222,6 +225,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
             return
         self.destroy_timer(self._watch)
         self._watch = None
+        self._bond.stop()
         self._close_inputs()
         if self.worker is not None:
             if not self.worker.stop(STOP_S):
