@@ -28,17 +28,17 @@ class Row:
         height: Of the image, pixels.
         k: Patches refined; 0 in the other modes.
         share: Of the patches, that was asked for; 0 is the default K.
-        p50_ms: Percentiles of the timing; NaN where it is none.
-        p95_ms: See there.
-        p99_ms: See there.
+        p50_ms: Percentiles of the timing; NaN where the row is not a timing.
+        p95_ms: See `p50_ms`.
+        p99_ms: See `p50_ms`.
         frames: How many frames (or starts, or cycles) it rests on.
-        value: The figure where it is no timing.
+        value: The figure of a row that is not a timing.
         unit: Of `value`.
         peak_mb: Most memory of the process since its start, 10^6 bytes.
         running_mb: Most memory after warm-up: without loading and compiling.
         joules: Energy of the processor a frame, by RAPL.
         stages_ms: Medians of the network's parts.
-        note: What the reader has to know of it.
+        note: What the reader has to know about it.
     """
 
     name: str
@@ -113,7 +113,7 @@ class Benchmark:
         """Read a benchmark.json.
 
         Raises:
-            InputError: The file cannot be read or is none.
+            InputError: The file cannot be read or is not a benchmark.json.
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -129,7 +129,7 @@ class Benchmark:
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"{path}: no benchmark.json of pdn benchmark") from error
+            raise InputError(f"{path}: not a benchmark.json of pdn benchmark") from error
 
 
 def require_same_machine(ours: dict[str, str], other: Benchmark, name: str) -> None:

@@ -64,9 +64,9 @@ def node(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], di
         }
         for camera, listener in ends.values():
             running.wait_matched(camera, listener)
-            running.shoot(camera, listener, FIRST_S)
+            running.round_trip(camera, listener, FIRST_S)
             for _ in range(WARM_UP - 1):
-                running.shoot(camera, listener, _FRAME_S)
+                running.round_trip(camera, listener, _FRAME_S)
         # Short runs take turns too.
         turn = max(1, min(BLOCK, settings.frames // 4))
         done = 0
@@ -109,9 +109,9 @@ def ratios_of(times: Mapping[str, NodeTimes]) -> dict[str, float]:
 def _turn(
     running: Session, camera: ImagePublisher, listener: Listener, times: NodeTimes, count: int
 ) -> None:
-    running.shoot(camera, listener, _FRAME_S)  # the first of a turn is not like the others
+    running.round_trip(camera, listener, _FRAME_S)  # the first of a turn is not like the others
     for _ in range(count):
-        stamp_ns = running.shoot(camera, listener, _FRAME_S)
+        stamp_ns = running.round_trip(camera, listener, _FRAME_S)
         found = listener.of(stamp_ns, 0.0)
         if found is None:
             raise ChildProcessError("outputs were lost")
@@ -163,7 +163,7 @@ def _loss(
     """Count which share of the published images the node's subscription received."""
     running.wait_matched(camera, *([listener] if listener else []))
     if listener is not None:
-        running.shoot(camera, listener, FIRST_S)
+        running.round_trip(camera, listener, FIRST_S)
     before = int(running.probe.diagnostics()["received"])
     stamps = list(camera.stream(count, rate_hz))
     received = int(running.probe.diagnostics()["received"]) - before
@@ -189,7 +189,7 @@ def _age(running: Session, camera: ImagePublisher, frames: int) -> tuple[Row, fl
     running.wait_matched(camera, listener)
     alone = []
     for _ in range(20):
-        stamp_ns = running.shoot(camera, listener, _FRAME_S)
+        stamp_ns = running.round_trip(camera, listener, _FRAME_S)
         found = listener.of(stamp_ns, 0.0) or {}
         alone.append(sum(found[output].value for output in (PROCESSING, OVERHEAD)))
     capacity_hz = 1e3 / median(alone)
@@ -231,11 +231,11 @@ def memory(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], 
         camera = running.probe.camera(f"/{PERCEPTION}", SIZE)
         listener = running.probe.listen(PERCEPTION, *IMAGES[:3])
         running.wait_matched(camera, listener)
-        running.shoot(camera, listener, FIRST_S)
+        running.round_trip(camera, listener, FIRST_S)
         every = max(1, settings.growth_frames // SAMPLES)
         frames, cycles = [], []
         for i in range(settings.growth_frames):
-            running.shoot(camera, listener, _FRAME_S)
+            running.round_trip(camera, listener, _FRAME_S)
             if i % every == every - 1:
                 frames.append(own_memory_mb(pid))
                 progress(i, steps)
@@ -244,7 +244,7 @@ def memory(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], 
                 if not running.probe.transition(PERCEPTION, transition):
                     raise ChildProcessError(f"{PERCEPTION} refused to {transition}")
             running.wait_matched(camera, listener)
-            running.shoot(camera, listener, FIRST_S)
+            running.round_trip(camera, listener, FIRST_S)
             cycles.append(own_memory_mb(pid))
             progress(settings.growth_frames + i + 1, steps)
     return [

@@ -83,7 +83,7 @@ class ImagePublisher:
         self._infos = node.create_publisher(CameraInfo, f"{prefix}/camera_info", SENSOR)
 
     def matched(self) -> bool:
-        """Say whether somebody takes the images."""
+        """Return whether anybody subscribes to the images."""
         return bool(self._images.get_subscription_count())
 
     def publish(self) -> int:
@@ -119,7 +119,7 @@ class Listener:
             self._node.destroy_subscription(subscription)
 
     def matched(self) -> bool:
-        """Say whether every output has its publisher."""
+        """Return whether every output has a publisher."""
         return all(subscription.get_publisher_count() for subscription in self._subscriptions)
 
     def arrivals(self, output: str) -> list[Received]:
@@ -136,7 +136,7 @@ class Listener:
     def of(self, stamp_ns: int, timeout_s: float) -> dict[str, Received] | None:
         """Wait for every output of one image; None when some don't come in time.
 
-        Those without a stamp must have come since `forget`.
+        Outputs without a stamp count when they came after `forget`.
         """
 
         def found() -> dict[str, Received]:
@@ -237,7 +237,7 @@ class Session:
                 raise ChildProcessError(f"not ready after {READY_S:.0f} s: {self._last_lines()}")
             time.sleep(0.02)
 
-    def shoot(self, camera: ImagePublisher, listener: Listener, patience_s: float) -> int:
+    def round_trip(self, camera: ImagePublisher, listener: Listener, patience_s: float) -> int:
         """Publish images, one after the other, until all outputs of one came; return its stamp.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What the operating system tells of energy and memory, and a load to put on it."""
+"""Energy and memory as the operating system counts them, and a load to put on the machine."""
 
 from pathlib import Path
 from typing import Final

@@ -28,10 +28,10 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read ({error}): give a YAML file") from error
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: no YAML ({' '.join(str(error).split())})") from error
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
     values = {} if values is None else values
     if not isinstance(values, dict):
-        raise InputError(f"{path}: not a list of `option: value` lines")
+        raise InputError(f"{path}: must hold `option: value` lines")
     known = {p.name for p in ctx.command.params if p.name} - {"config", "help"}
     # A key is written as the option is, `camera-info`, or as YAML likes it, `camera_info`.
     settings: dict[str, Any] = {str(k).replace("-", "_"): v for k, v in values.items()}
@@ -67,7 +67,7 @@ def image_size(text: str) -> tuple[int, int]:
     """Read width and height, `1920x1080`.
 
     Raises:
-        InputError: It is none.
+        InputError: The text is not a size.
     """
     width, _, height = text.strip().lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):

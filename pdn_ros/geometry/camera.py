@@ -43,7 +43,9 @@ class Camera:
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.height < 1:
-            raise ValueError(f"camera: an image of {self.width}x{self.height} pixels is none")
+            raise ValueError(
+                f"camera: image size {self.width}x{self.height}: width and height must be positive"
+            )
         if self.k.shape != (3, 3) or not np.isfinite(self.k).all():
             raise ValueError("camera: K must be nine finite numbers; calibrate the camera")
         if self.k[0, 0] <= 0 or self.k[1, 1] <= 0:

@@ -95,7 +95,7 @@ def straighten(
     else:
         flat = cv2.undistortPoints(*arguments, criteria=stop)
     flat = flat.reshape(-1, 2)
-    # OpenCV's iterations diverge without a word beyond the fold: what doesn't come back, is none.
+    # Beyond the fold OpenCV's iterations diverge silently: only what maps back is a solution.
     with np.errstate(all="ignore"):
         x, y = flat.T.astype(np.float32)
         back = np.stack(distort(x, y, model, d), axis=1)

@@ -122,7 +122,7 @@ class Renderer:
         ball = np.stack([ring * np.cos(turn), ring * np.sin(turn), z], -1).astype(np.float32)
         self._ball = ball[(np.arange(16) * 7) % 16] * np.float32(0.999)
 
-    def shoot(
+    def render(
         self,
         pose: NDArray[np.float64],
         where: NDArray[np.intp] | None,

@@ -69,7 +69,7 @@ class World:
     ) -> Rendering:
         """Take a picture from T_odom_base."""
         pose = base @ self.rig.base_optical
-        return self._renderer.shoot(pose, self._where(pose, placed), rng)
+        return self._renderer.render(pose, self._where(pose, placed), rng)
 
     def scan(self, base: NDArray[np.float64], rng: np.random.Generator) -> LidarScan:
         """Take a scan from T_odom_base."""

@@ -114,8 +114,8 @@ def test_config_values_have_the_options_types(
     ("text", "words"),
     [
         ("sise: 1x1\n", "unknown option sise"),
-        ("size: [1\n", "no YAML"),
-        ("- size\n", "not a list"),
+        ("size: [1\n", "not valid YAML"),
+        ("- size\n", "must hold"),
         ("seconds: soon\n", "--seconds"),
     ],
 )
