@@ -76,15 +76,15 @@ setup(
         "rich",
         "safetensors",
         "torch>=2.9",
-        "typer",
+        "typer>=0.29",
         "typing-extensions",
     ],
     extras_require=extras,
     entry_points={
         "console_scripts": [
             "pdn = pdn_ros.cli.app:main",
-            "perception_node = pdn_ros.ros.start:perception_node",
-            "lidar_projection_node = pdn_ros.ros.start:lidar_projection_node",
+            "perception_node = pdn_ros.start:perception_node",
+            "lidar_projection_node = pdn_ros.start:lidar_projection_node",
         ]
     },
     cmdclass={"build_py": BuildWithData},

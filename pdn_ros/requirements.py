@@ -12,7 +12,8 @@ _PACKAGE: Final = Path(__file__).resolve().parent
 _BOTH: Final = ("cv2", "numpy", "PIL", "pydantic>=2.5", "yaml")
 NEEDED: Final = {
     "lidar_projection_node": _BOTH,
-    "perception_node": (*_BOTH, "safetensors", "torch"),
+    "perception_node": (*_BOTH, "safetensors>=0.4", "torch>=2.9"),
+    "pdn": ("typer>=0.29",),
 }
 _FROM_ROSDEP: Final = {"cv2", "numpy", "PIL", "yaml"}
 

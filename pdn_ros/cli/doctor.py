@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from pdn_ros.requirements import NEEDED, missing, remedy
 from pdn_ros.resources import weights_path
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -58,13 +59,20 @@ def examine() -> Iterator[Finding]:
     yield Finding(
         "Python",
         platform.python_version(),
-        good=sys.version_info >= (3, 11),
+        good=sys.version_info >= (3, 10),
         needed=True,
-        remedy="install Python 3.11 or 3.12",
+        remedy="install Python 3.10 or newer",
+    )
+    lacking = missing(NEEDED["perception_node"])
+    yield Finding(
+        "packages",
+        f"missing: {', '.join(lacking)}" if lacking else "all that the nodes need",
+        good=not lacking,
+        needed=True,
+        remedy=setup or remedy(lacking),
     )
     for name, module in {"torch": "torch", "OpenCV": "cv2"}.items():
-        package = "opencv-python-headless" if module == "cv2" else module
-        yield _module(name, module, remedy=setup or f"pip install {package}", needed=True)
+        yield _module(name, module, needed=True)
     yield _module("OpenVINO", "openvino", remedy="pip install openvino")
     yield _module(
         "ONNX Runtime", "onnxruntime", "a spare", "pip install onnxruntime onnx onnxscript"
@@ -88,7 +96,7 @@ def _ros(setup: str, *, needed: bool) -> Iterator[Finding]:
     build = setup or "colcon build --packages-select pdn_ros, then source install/setup.bash"
     yield Finding("messages", error or "built", not error, needed, build)
     replacements = {
-        "tf2_ros": "own transform buffer",
+        "bond": "for nav2's lifecycle_manager set bond_timeout: 0.0",
         "cv_bridge": "own image decoding",
         "launch_ros": "start perception_node and lidar_projection_node by hand",
     }
@@ -139,9 +147,11 @@ def _version(module: str) -> str:
 
 
 def _weights() -> Finding:
+    path = weights_path()
+    if _import_error("safetensors"):
+        return Finding("weights", f"{path}: not read, safetensors is missing", False, True)
     from safetensors import SafetensorError, safe_open
 
-    path = weights_path()
     checkout = (_CHECKOUT / ".git").exists()
     remedy = f"git -C '{_CHECKOUT}' checkout pdn_ros/weights" if checkout else "install again"
     try:

@@ -38,3 +38,17 @@ def test_a_manager_sees_the_bond_form_and_end(probe):
         probe.do(bond.stop)
         assert manager.wait_until_broken(Duration(seconds=3))  # sooner than the time-out
         probe.do(lambda: leave(probe.node, manager))  # noqa: B023 - is done before the next
+
+
+def test_a_managed_node_makes_the_bond_while_it_is_active(probe, start_node):
+    bondpy = pytest.importorskip("bondpy.bondpy", reason="the wheels have no bondpy")
+    with start_node("lidar_projection", "-p", "autostart:=false", "-r", "__node:=managed"):
+        # As nav2's manager starts its nodes: configure, activate, then the bond.
+        assert probe.transition("managed", "configure")
+        assert probe.transition("managed", "activate")
+        manager = probe.do(lambda: bondpy.Bond(probe.node, "bond", "managed"))
+        probe.do(manager.start)
+        assert manager.wait_until_formed(Duration(seconds=10))
+        assert probe.transition("managed", "deactivate")
+        assert manager.wait_until_broken(Duration(seconds=3))
+        probe.do(lambda: leave(probe.node, manager))
