@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pdn_ros.classes import load_classes
 from pdn_ros.files import atomic, read_yaml
-from pdn_ros.metrics.patches import Waste
+from pdn_ros.metrics.selection import Waste
 from pdn_ros.network import PatchDriveNet
 from pdn_ros.network.refinement import Refined
 from pdn_ros.network.segmentation import Segmentation

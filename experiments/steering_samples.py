@@ -17,7 +17,7 @@ from pdn_ros.geometry.lidar import project_scan
 from pdn_ros.geometry.transforms import invert
 from pdn_ros.messages.boxes import Box
 from pdn_ros.metrics import Confusion
-from pdn_ros.metrics.patches import patch_ids
+from pdn_ros.metrics.selection import patch_ids
 from pdn_ros.network.selector import select
 from pdn_ros.perception import Pipeline
 from pdn_ros.perception.config import PerceptionConfig

@@ -57,7 +57,7 @@ class Tracklet:
         )
 
 
-class Record(NamedTuple):
+class SensorFile(NamedTuple):
     """One file of a sensor and its stamp, nanoseconds."""
 
     stamp_ns: int
@@ -105,7 +105,7 @@ class Calibration:
         return matrix
 
 
-def records(folder: Path, suffixes: tuple[str, ...], notes: list[str]) -> dict[int, Record]:
+def records(folder: Path, suffixes: tuple[str, ...], notes: list[str]) -> dict[int, SensorFile]:
     """Return a sensor's files by frame number; what is amiss becomes one of the notes.
 
     Args:
@@ -128,7 +128,7 @@ def records(folder: Path, suffixes: tuple[str, ...], notes: list[str]) -> dict[i
     stamps = read_stamps(folder / "timestamps.txt")
     if late := [number for number in found if number >= len(stamps)]:
         notes.append(f"left out: {len(late)} files of {folder.name} beyond its timestamps")
-    return {n: Record(stamps[n], found[n]) for n in sorted(found) if n < len(stamps)}
+    return {n: SensorFile(stamps[n], found[n]) for n in sorted(found) if n < len(stamps)}
 
 
 def read_stamps(path: Path) -> list[int]:

@@ -3,7 +3,7 @@
 from pdn_ros.metrics.boundary import BoundaryIoU
 from pdn_ros.metrics.confusion import Confusion
 from pdn_ros.metrics.grids import GridScore, boxes_occupied, free_share
-from pdn_ros.metrics.patches import MendableErrors, Seams, Waste
+from pdn_ros.metrics.selection import MendableErrors, Seams, Waste
 
 __all__ = [
     "BoundaryIoU",

@@ -15,7 +15,7 @@ from pdn_ros.ros.bond import Bond
 from pdn_ros.ros.diagnostics import Condition, Health, Level
 from pdn_ros.ros.parameters import Parameters
 from pdn_ros.ros.slot import Worker
-from pdn_ros.ros.transforms import Transforms
+from pdn_ros.ros.tf import TfListener
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -52,7 +52,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
     ) -> None:
         super().__init__(name, **options)
         self.config: AnyConfig = kind()
-        self.transforms: Transforms | None = None
+        self.transforms: TfListener | None = None
         self.worker: Worker[Any] | None = None
         self.inputs: list[Any] = []
         self._subject = subject
@@ -158,7 +158,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         """Read the parameters and set up; one line and no change when that fails."""
         try:
             self.config = self.parameters.config()
-            self.transforms = Transforms(self)
+            self.transforms = TfListener(self)
             self.setup(self.config)
             for name, (kind, qos) in self._topics.items():
                 self._outputs[name] = self.create_lifecycle_publisher(kind, f"~/{name}", qos)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pdn_ros.classes import VOID
-from pdn_ros.metrics.patches import patch_ids
+from pdn_ros.metrics.selection import patch_ids
 from pdn_ros.network import NetworkConfig, Options, Parts, PatchGrid, predict
 from pdn_ros.network.driver import pool_cells
 from pdn_ros.network.segmentation import Segmentation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pdn_ros.metrics import MendableErrors, Seams, Waste
-from pdn_ros.metrics.patches import class_counts, patch_ids
+from pdn_ros.metrics.selection import class_counts, patch_ids
 
 SKY, ROAD, POLE = 0, 3, 2
 

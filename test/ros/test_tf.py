@@ -13,7 +13,7 @@ from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from pdn_ros.geometry.transform_buffer import wait_for_transform  # noqa: E402
 from pdn_ros.ros.qos import LATCHED  # noqa: E402
-from pdn_ros.ros.transforms import Transforms  # noqa: E402
+from pdn_ros.ros.tf import TfListener  # noqa: E402
 
 SECOND = 10**9
 
@@ -30,7 +30,7 @@ def transform(parent, child, seconds, x=0.0, yaw=0.0, w=None) -> TransformStampe
 
 @pytest.fixture(scope="module")
 def tf(probe):
-    transforms = Transforms(probe.node)
+    transforms = TfListener(probe.node)
     probe.do(transforms.open)
     moving = probe.publisher(TFMessage, "/tf", 100)
     fixed = probe.publisher(TFMessage, "/tf_static", LATCHED)

@@ -1,4 +1,4 @@
-"""Transforms from /tf and /tf_static."""
+"""TfListener from /tf and /tf_static."""
 
 import threading
 from typing import Any
@@ -19,7 +19,7 @@ _POLL_S = 0.5
 _DEPTH = 1000  # messages that may come between two polls
 
 
-class Transforms:
+class TfListener:
     """Where frames were at a time.
 
     Robots publish hundreds of transforms a second, of which a camera needs few. The executor, which
