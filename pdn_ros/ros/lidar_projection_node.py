@@ -14,7 +14,7 @@ from pdn_ros.perception.config import LidarProjectionConfig
 from pdn_ros.perception.lidar import ScanProjector
 from pdn_ros.ros.decoding import decode
 from pdn_ros.ros.managed import ManagedNode
-from pdn_ros.ros.qos import RELIABLE, newest
+from pdn_ros.ros.qos import RELIABLE, latest_only
 from pdn_ros.ros.spin import run
 from pdn_ros.visualization import depth_overlay
 
@@ -50,7 +50,7 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
 
     def subscribe(self) -> list[Any]:
         """Subscribe; scans arrive serialized and are read by the worker."""
-        points, sensor = newest(self.config.points_qos), newest()
+        points, sensor = latest_only(self.config.points_qos), latest_only()
         return [
             self.create_subscription(PointCloud2, "points", self.take, points, raw=True),
             self.create_subscription(CameraInfo, "camera_info", self._take_info, sensor, raw=True),
@@ -90,7 +90,9 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
 
     def _look(self, want: bool) -> None:
         if want and self._picture is None:
-            self._picture = self.create_subscription(Image, "image", self._keep, newest(), raw=True)
+            self._picture = self.create_subscription(
+                Image, "image", self._keep, latest_only(), raw=True
+            )
         elif not want and self._picture is not None:
             self.destroy_subscription(self._picture)
             self._picture = self._image = None

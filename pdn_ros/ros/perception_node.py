@@ -25,7 +25,7 @@ from pdn_ros.ros import publishers
 from pdn_ros.ros.decoding import decode
 from pdn_ros.ros.diagnostics import Condition, Level
 from pdn_ros.ros.managed import SILENCE_S, ManagedNode
-from pdn_ros.ros.qos import newest
+from pdn_ros.ros.qos import latest_only
 from pdn_ros.ros.spin import run
 
 JUMP_NS = 500_000_000
@@ -82,7 +82,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
 
     def subscribe(self) -> list[Any]:
         """Subscribe; images, priors and depth arrive serialized and are read by the worker."""
-        config, sensor = self.config, newest()
+        config, sensor = self.config, latest_only()
         compressed = config.image_transport == "compressed"
         kind, name = (CompressedImage, "image/compressed") if compressed else (Image, "image")
         self._counts.clear()
@@ -91,7 +91,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         if self._perception is not None:
             publishers.publish_classes(self, self._perception.pipeline.classes)
         return [
-            make(kind, name, self._take_image, newest(config.image_qos), raw=True),
+            make(kind, name, self._take_image, latest_only(config.image_qos), raw=True),
             make(CameraInfo, "camera_info", self._take_info, sensor, raw=True),
             make(PatchPrior, "lidar_prior", self._take_prior, sensor, raw=True),
             make(Image, "lidar_depth", self._take_depth, sensor, raw=True),

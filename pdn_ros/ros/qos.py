@@ -15,7 +15,7 @@ _BRIDGED = 5
 """Messages that wait for an executor which gets no processor for a moment."""
 
 
-def newest(reliability: str = "sensor_data") -> QoSProfile:
+def latest_only(reliability: str = "sensor_data") -> QoSProfile:
     """Return the profile of an input of which only the newest message counts.
 
     The executor takes each message at once and a slot keeps the newest, so that nothing queues

@@ -14,7 +14,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 
 from pdn_ros.messages.cdr import read_header  # noqa: E402
 from pdn_ros.messages.images import read_image  # noqa: E402
-from pdn_ros.ros.qos import newest  # noqa: E402
+from pdn_ros.ros.qos import latest_only  # noqa: E402
 
 COUNT = 40
 CAMERA = f"""
@@ -41,7 +41,7 @@ def test_full_hd_at_30_hz_arrives(probe):
     # As the node subscribes: best effort on both sides; with the default segment of half a MiB more
     # than half is lost.
     got = probe.got["/large"]
-    probe.node.create_subscription(Image, "/large", got.append, newest(), raw=True)
+    probe.node.create_subscription(Image, "/large", got.append, latest_only(), raw=True)
     with subprocess.Popen([sys.executable, "-c", CAMERA]) as camera:
         try:
             wait_for(lambda: camera.poll() is not None or len(got) == COUNT, 60, "images")
