@@ -1,9 +1,59 @@
-"""Where a workspace's programs begin: a missing package is one line instead of a traceback."""
+"""Where a workspace's programs begin: a missing package is one line instead of a traceback.
 
+Nothing that may be missing is imported here.
+"""
+
+import re
 import sys
-from importlib import import_module
+from collections.abc import Iterable
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
 
-from pdn_ros.requirements import NEEDED, missing, remedy
+_PACKAGE: Final = Path(__file__).resolve().parent
+_BOTH: Final = ("cv2", "numpy", "PIL", "pydantic>=2.5", "yaml")
+NEEDED: Final = {
+    "lidar_projection_node": _BOTH,
+    "perception_node": (*_BOTH, "safetensors>=0.4", "torch>=2.9"),
+    "pdn": ("typer>=0.29",),
+}
+_FROM_ROSDEP: Final = {"cv2", "numpy", "PIL", "yaml"}
+
+
+def missing(requirements: Iterable[str]) -> list[str]:
+    """Return those of the requirements (`module` or `module>=version`) that are not met.
+
+    A package that is too old stands there with the version that was found.
+    """
+    result = []
+    for requirement in requirements:
+        module, _, least = requirement.partition(">=")
+        if find_spec(module) is None:
+            result.append(module)
+        elif least and _numbers(found := metadata.version(module)) < _numbers(least):
+            result.append(f"{module} {found} (needs {requirement})")
+    return result
+
+
+def remedy(lacking: Iterable[str]) -> str:
+    """Return what installs the packages of `missing`."""
+    if {name.split()[0] for name in lacking} <= _FROM_ROSDEP:
+        return "rosdep install --from-paths src --ignore-src -y"
+    # Beside the package in a checkout, inside it once installed.
+    places = (_PACKAGE / "requirements.txt", _PACKAGE.parent / "requirements.txt")
+    file = next((str(path) for path in places if path.is_file()), "requirements.txt")
+    if sys.prefix != sys.base_prefix:
+        return f"{sys.executable} -m pip install -r {file}"
+    # Debian and Ubuntu refuse pip outside a virtual environment.
+    return (
+        "python3 -m venv --system-site-packages venv && . venv/bin/activate && "
+        f"pip install -r {file}, then build the workspace again"
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
 def perception_node() -> int:

@@ -1,11 +1,16 @@
-"""An mcap storage that compresses what is worth it."""
+"""A bag's file: an mcap storage that compresses what is worth it, and message definitions."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 from rosbags.rosbag2 import CompressionMode, StoragePlugin, Writer
 from rosbags.rosbag2.storage_mcap import McapWriter
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from pdn_ros.resources import message_folders
 
 _SAMPLES: Final = 4
 _SAMPLE_BYTES: Final = 16 * 1024
@@ -44,3 +49,15 @@ class McapBagWriter(Writer):
     def __init__(self, path: Path) -> None:
         """Prepare a bag in the metadata version of ROS 2 Jazzy."""
         super().__init__(path, version=9, storage_plugin=StoragePlugin.MCAP)
+
+
+@cache
+def typestore() -> Typestore:
+    """Return the definitions that go into bags; nobody adds types to them."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    for package, folder in message_folders().items():
+        for path in sorted(folder.glob("*.msg")):
+            name = f"{package}/msg/{path.stem}"
+            if name not in store.types:
+                store.register(get_types_from_msg(path.read_text(encoding="utf-8"), name))
+    return store

@@ -23,8 +23,7 @@ from typing_extensions import Self
 
 from pdn_ros.bags import layout
 from pdn_ros.bags.reader import CAMERA_INFO, IMAGE, MARKERS, OCCUPANCY, POINTS, TF
-from pdn_ros.bags.storage import McapBagWriter
-from pdn_ros.bags.types import typestore
+from pdn_ros.bags.storage import McapBagWriter, typestore
 from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
 from pdn_ros.geometry.camera import Camera

@@ -8,7 +8,7 @@ from typing import Final
 
 from pdn_ros.benchmark.measurements import Row, ratio
 from pdn_ros.benchmark.network import best, chosen_backends
-from pdn_ros.benchmark.run import BenchmarkSettings
+from pdn_ros.benchmark.settings import BenchmarkSettings
 from pdn_ros.benchmark.system import spinning
 from pdn_ros.benchmark.timing import EAGER, Case, Lap
 from pdn_ros.benchmark.worker import WARM_UP, Backend, picture

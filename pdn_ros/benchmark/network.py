@@ -7,7 +7,7 @@ from math import isnan
 from typing import Final
 
 from pdn_ros.benchmark.measurements import Row, ratio
-from pdn_ros.benchmark.run import BenchmarkSettings, Size
+from pdn_ros.benchmark.settings import BenchmarkSettings, Size
 from pdn_ros.benchmark.timing import EAGER, Case, take_turns
 from pdn_ros.benchmark.worker import WorkerProcess
 from pdn_ros.errors import InputError

@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 
 from pdn_ros.benchmark.measurements import Row, ratio
-from pdn_ros.benchmark.run import UHD, BenchmarkSettings
 from pdn_ros.benchmark.session import (
     FIRST_S,
     IMAGES,
@@ -22,6 +21,7 @@ from pdn_ros.benchmark.session import (
     Session,
     session,
 )
+from pdn_ros.benchmark.settings import UHD, BenchmarkSettings
 from pdn_ros.benchmark.system import most_memory_mb, own_memory_mb
 from pdn_ros.benchmark.timing import BLOCK
 from pdn_ros.replay.settings import Progress

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pdn_ros.benchmark.measurements import Row, ratio
-from pdn_ros.benchmark.run import BenchmarkSettings
+from pdn_ros.benchmark.settings import BenchmarkSettings
 from pdn_ros.benchmark.timing import SEGFORMER, Case, Lap, take_turns
 from pdn_ros.benchmark.worker import WorkerProcess
 from pdn_ros.errors import InputError

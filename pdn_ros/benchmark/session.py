@@ -17,7 +17,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Float32
 from tf2_msgs.msg import TFMessage
 
-from pdn_ros.benchmark.run import BenchmarkSettings
+from pdn_ros.benchmark.settings import BenchmarkSettings
 from pdn_ros.benchmark.worker import picture
 from pdn_ros.harness.participant import REPLY_S, SENSOR, Participant, reliable, serialize, wait_for
 from pdn_ros.harness.processes import MODULES, NodeProcess, enter_own_domain, running

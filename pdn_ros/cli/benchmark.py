@@ -61,7 +61,8 @@ def benchmark(
     Example: pdn benchmark --out result --suite network,node
     """
     del config
-    from pdn_ros.benchmark.run import QUICK_SUITES, SUITES, BenchmarkSettings, run
+    from pdn_ros.benchmark.run import run
+    from pdn_ros.benchmark.settings import QUICK_SUITES, SUITES, BenchmarkSettings
 
     settings = BenchmarkSettings(
         suites=words(suite) or (QUICK_SUITES if quick else SUITES),

@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from pdn_ros.requirements import NEEDED, missing, remedy
 from pdn_ros.resources import weights_path
+from pdn_ros.start import NEEDED, missing, remedy
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
 _SHARED_MEMORY: Final = Path("/dev/shm")

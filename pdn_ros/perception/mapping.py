@@ -219,7 +219,8 @@ class Mapper:
         if now - self._missing_since < self._grace_s:
             return None
         if self.frame != base:
-            self._note(f"TF has no {wanted}: the grid shows the evidence of single images")
+            line = f"TF has no {wanted}: the grid shows the evidence of single images"
+            self._report("grid", line)
         return base, np.eye(4)
 
     def _small(self, camera: Camera, width: int, height: int) -> Camera:

@@ -18,11 +18,10 @@ from pdn_ros.network import PatchDriveNet
 from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.replay import recorded
 from pdn_ros.replay.drive import Drive, RecordedImage, in_order
-from pdn_ros.replay.output import Output
+from pdn_ros.replay.output import MASK, OCCUPANCY, TYPES, Output
 from pdn_ros.replay.recorded import Arrival
 from pdn_ros.replay.results import NAN
 from pdn_ros.replay.settings import Progress, ReplaySettings
-from pdn_ros.replay.topics import MASK, OCCUPANCY, TYPES
 
 PERCEPTION: Final = "perception"
 LIDAR: Final = "lidar_projection"

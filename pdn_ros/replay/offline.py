@@ -22,11 +22,10 @@ from pdn_ros.perception.lidar import DepthImage
 from pdn_ros.perception.mapping import Evidence, Mapper
 from pdn_ros.perception.perception import Observation, Perception
 from pdn_ros.replay.drive import Drive, RecordedImage, Scan
-from pdn_ros.replay.output import Output
+from pdn_ros.replay.output import CONFIDENCE, MASK, OCCUPANCY, PATCHES, TYPES, Output
 from pdn_ros.replay.results import KINDS, NAN
 from pdn_ros.replay.scans import ScanReplay, roles_of_returns
 from pdn_ros.replay.settings import Progress, ReplaySettings
-from pdn_ros.replay.topics import CONFIDENCE, MASK, OCCUPANCY, PATCHES, TYPES
 
 _STAGES: Final = ("preprocess", "context", "select", "refine", "compose")
 
@@ -43,7 +42,11 @@ class Replay:
         self.drive = drive
         note = drive.note
         self._perception = Perception(
-            config, drive.transforms, report=lambda _, line: note(line), note=note, grace_s=0.0
+            config,
+            drive.transforms,
+            report=lambda _, line: note(line),
+            note=lambda _: None,
+            grace_s=0.0,
         )
         pipeline = self._perception.pipeline
         self.classes = pipeline.classes

@@ -1,6 +1,7 @@
-"""What came of a recorded image."""
+"""What came of a recorded image, and the node's topics that a replay records."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,17 @@ from numpy.typing import NDArray
 from pdn_ros.messages.occupancy import Grid
 from pdn_ros.messages.patches import PatchArray
 from pdn_ros.replay.results import NAN
+
+MASK: Final = "/perception/mask"
+CONFIDENCE: Final = "/perception/confidence"
+PATCHES: Final = "/perception/patches"
+OCCUPANCY: Final = "/perception/occupancy"
+TYPES: Final = {
+    MASK: "sensor_msgs/msg/Image",
+    CONFIDENCE: "sensor_msgs/msg/Image",
+    PATCHES: "pdn_ros/msg/PatchArray",
+    OCCUPANCY: "nav_msgs/msg/OccupancyGrid",
+}
 
 
 @dataclass(slots=True)

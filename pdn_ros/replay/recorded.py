@@ -15,10 +15,9 @@ from pdn_ros.messages.occupancy import read_grid
 from pdn_ros.messages.patches import read_patches
 from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.replay.drive import Drive, RecordedImage
-from pdn_ros.replay.output import Output
+from pdn_ros.replay.output import MASK, OCCUPANCY, PATCHES, Output
 from pdn_ros.replay.results import NAN
 from pdn_ros.replay.scans import images_with_views
-from pdn_ros.replay.topics import MASK, OCCUPANCY, PATCHES
 
 
 @dataclass(frozen=True, slots=True)

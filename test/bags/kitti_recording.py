@@ -2,7 +2,7 @@
 
 from pdn_ros.bags import layout
 from pdn_ros.bags.reader import Bag
-from pdn_ros.bags.types import typestore
+from pdn_ros.bags.storage import typestore
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.transform_buffer import TransformBuffer
 from pdn_ros.messages.boxes import read_boxes

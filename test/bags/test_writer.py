@@ -11,7 +11,7 @@ from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
 from pdn_ros.bags import layout
-from pdn_ros.bags.types import typestore
+from pdn_ros.bags.storage import typestore
 from pdn_ros.bags.writer import LATCHED, DriveWriter, RawWriter
 from pdn_ros.errors import InputError
 from pdn_ros.geometry.camera import Camera

@@ -9,8 +9,8 @@ import pytest
 
 from pdn_ros.benchmark.measurements import Benchmark, Row, require_same_machine
 from pdn_ros.benchmark.network import network_ratios
-from pdn_ros.benchmark.run import BenchmarkSettings
 from pdn_ros.benchmark.segformer import ALONE, segformer_ratios
+from pdn_ros.benchmark.settings import BenchmarkSettings
 from pdn_ros.benchmark.show import tables
 from pdn_ros.benchmark.system import Energy
 from pdn_ros.benchmark.timing import BLOCK, EAGER, SEGFORMER, Case, Lap, take_turns

@@ -15,7 +15,7 @@ pytest.importorskip("psutil")
 import psutil
 
 from pdn_ros.benchmark.deadline_suite import deadline, deadline_ratios, deadline_rows
-from pdn_ros.benchmark.run import BenchmarkSettings
+from pdn_ros.benchmark.settings import BenchmarkSettings
 from pdn_ros.benchmark.system import spinning
 from pdn_ros.benchmark.timing import Case, Lap
 

@@ -7,7 +7,8 @@ pytest.importorskip("rclpy", exc_type=ImportError)
 pytest.importorskip("psutil")
 
 from pdn_ros.benchmark.node_suites import NodeTimes, growth, loss, ratios_of
-from pdn_ros.benchmark.run import BenchmarkSettings, run
+from pdn_ros.benchmark.run import run
+from pdn_ros.benchmark.settings import BenchmarkSettings
 
 
 def test_growth_is_the_slope_after_settling() -> None:

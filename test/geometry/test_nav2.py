@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from test_occupancy import STREET, look
 from worlds import pose
 
-from pdn_ros.bags.types import typestore
+from pdn_ros.bags.storage import typestore
 from pdn_ros.geometry.grid_config import GridConfig
 from pdn_ros.geometry.occupancy import OccupancyGrid
 from pdn_ros.messages.occupancy import write_grid

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pdn_ros.bags.types import typestore
+from pdn_ros.bags.storage import typestore
 
 STAMP = 1_700_000_000_000_000_007
 

@@ -124,7 +124,7 @@ def test_an_older_mask_does_not_follow_a_newer_one():
 def test_without_odometry_each_grid_shows_its_own_image_in_the_robot_s_frame():
     world = World()
     assert world.add(10 * SECOND)[1].frame == "base_link"
-    assert "TF has no odom" in world.notes[0]
+    assert "TF has no odom" in world.reports[0]
 
 
 def test_the_grid_s_frame_is_given_time_to_appear():

@@ -15,7 +15,7 @@ import pytest
 import wall
 
 from pdn_ros.bags.reader import COMPRESSED_IMAGE, Bag
-from pdn_ros.bags.types import typestore
+from pdn_ros.bags.storage import typestore
 from pdn_ros.bags.writer import RawWriter
 from pdn_ros.cli.app import main
 from pdn_ros.replay.run import run

@@ -16,8 +16,8 @@ from pdn_ros.perception.config import PerceptionConfig  # noqa: E402
 from pdn_ros.replay.drive import Drive  # noqa: E402
 from pdn_ros.replay.live import Live  # noqa: E402
 from pdn_ros.replay.offline import Replay  # noqa: E402
+from pdn_ros.replay.output import CONFIDENCE, MASK, OCCUPANCY, PATCHES  # noqa: E402
 from pdn_ros.replay.settings import Rate, Settings  # noqa: E402
-from pdn_ros.replay.topics import CONFIDENCE, MASK, OCCUPANCY, PATCHES  # noqa: E402
 
 CHANGED = {"backend": "torch", "device": "cpu", "grid.size_m": [30.0, 20.0], "lidar.weight": 0.7}
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pdn_ros.bags.types import typestore
+from pdn_ros.bags.storage import typestore
 from pdn_ros.classes import VOID, Role, load_classes
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.costmap import aligned_cloud

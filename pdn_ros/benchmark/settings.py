@@ -1,0 +1,76 @@
+"""What a benchmark is asked to do."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+
+from pdn_ros.errors import InputError
+
+Device = Literal["auto", "cpu", "cuda"]
+Size = tuple[int, int]
+"""Width and height, pixels."""
+
+SUITES: Final = ("network", "segformer", "deadline", "node", "live", "memory", "start")
+QUICK_SUITES: Final = ("network", "node", "start")
+
+HD: Final[Size] = (1280, 720)
+FULL_HD: Final[Size] = (1920, 1080)
+UHD: Final[Size] = (3840, 2160)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkSettings:
+    """The options of `pdn benchmark`.
+
+    Attributes:
+        suites: Of `SUITES`.
+        frames: Frames of a timing, after warm-up.
+        seconds: Timings that no ratio needs end after so long, with fewer frames; 0: never.
+        sizes: Image sizes of the network's table.
+        shares: Of the patches, that are refined besides the default quarter.
+        size: Image size of everything else.
+        device: Where the network runs.
+        backends: Inference backends; empty: every one that is installed.
+        weights: Path of the weights; empty for those that ship.
+        growth_frames: Frames over which the node's memory is watched.
+        cycles: Lifecycle cycles over which it is watched; one moves it by 5 MB either way.
+        starts: Cold starts.
+    """
+
+    suites: tuple[str, ...] = SUITES
+    frames: int = 200
+    seconds: float = 4.0
+    sizes: tuple[Size, ...] = (HD, FULL_HD, UHD)
+    shares: tuple[float, ...] = (0.125, 0.5, 1.0)
+    size: Size = FULL_HD
+    device: Device = "auto"
+    backends: tuple[str, ...] = ()
+    weights: str = ""
+    growth_frames: int = 1500
+    cycles: int = 90
+    starts: int = 3
+
+    def __post_init__(self) -> None:
+        unknown = [suite for suite in self.suites if suite not in SUITES]
+        if unknown or not self.suites:
+            raise InputError(
+                f"suite {','.join(unknown) or '(none)'}: give some of {','.join(SUITES)}"
+            )
+        for width, height in (*self.sizes, self.size):
+            if not (32 <= width <= 7680 and 32 <= height <= 4320):
+                raise InputError(f"size {width}x{height}: give one from 32x32 to 7680x4320")
+        if self.weights and not Path(self.weights).is_file():
+            raise InputError(f"{self.weights}: no such file: give weights (.safetensors)")
+
+    def quick(self) -> "BenchmarkSettings":
+        """Return settings for a minute: orientation, no result."""
+        return replace(
+            self,
+            frames=min(self.frames, 10),
+            seconds=0.5,
+            sizes=(self.size,),
+            shares=(),
+            growth_frames=min(self.growth_frames, 200),
+            cycles=6,
+            starts=1,
+        )
