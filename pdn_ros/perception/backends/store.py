@@ -197,8 +197,8 @@ def _sha256(file: Path) -> str:
 
 
 def _version(module: str) -> str:
-    names = metadata.packages_distributions().get(module, [module])
-    try:
-        return metadata.version(names[0])
-    except metadata.PackageNotFoundError:
-        return "unknown"
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version(module)
+    # In a package of another name, such as onnxruntime-gpu; looking through all takes a second.
+    names = metadata.packages_distributions().get(module)
+    return metadata.version(names[0]) if names else "unknown"
