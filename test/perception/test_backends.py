@@ -317,6 +317,35 @@ def test_the_caches_used_last_stay() -> None:
     assert len(kept) + 1 == CACHES
 
 
+def add_models(store: Store, *names: str, size: int = 1) -> list[str]:
+    """Add models, each a minute younger than the one before; return what stays, oldest first."""
+    for name in names:
+        store.add(name, lambda folder: (folder / "weights").write_bytes(bytes(size)))
+        for other in store.folders[-1].iterdir():
+            used = other.stat().st_mtime - 60
+            os.utime(other, (used, used))
+    return [p.name for p in sorted(store.folders[-1].iterdir(), key=lambda p: p.stat().st_mtime)]
+
+
+def test_the_models_used_last_stay(monkeypatch) -> None:
+    monkeypatch.setattr("pdn_ros.perception.backends.store.MODELS", 3)
+    store = cached("mine", 0)
+    store.drop("model")
+    assert add_models(store, "a", "b", "c") == ["a", "b", "c"]
+    assert store.find("a") is not None
+    assert add_models(store, "d") == ["c", "a", "d"]
+
+
+def test_models_stay_within_a_size_but_the_latest_always(monkeypatch) -> None:
+    monkeypatch.setattr("pdn_ros.perception.backends.store.BYTES", 10_000)
+    store = cached("mine", 0)
+    store.drop("model")
+    assert add_models(store, "a", "b", "c", size=4000) == ["b", "c"]
+    assert add_models(store, "d", size=20_000) == ["d"]
+    export = Store(store.manifest, (store.folders[-1].parent / "export",))
+    assert add_models(export, "a", "b", size=20_000) == ["a", "b"]
+
+
 def test_caches_that_were_just_used_and_exports_stay(tmp_path) -> None:
     recent = [cached(str(i), 0.5).folders[-1] for i in range(CACHES + 2)]
     assert all(folder.exists() for folder in recent)
