@@ -7,10 +7,10 @@ from typing import Final, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pdn_ros.perception.backends import PRECISIONS, Precision, available
+from pdn_ros.perception.backends import PRECISIONS, available
 from pdn_ros.perception.backends.accuracy import street_image
-from pdn_ros.perception.frame import Frame
-from pdn_ros.perception.pipeline import Pipeline, PipelineConfig
+from pdn_ros.perception.config import Backend, PipelineConfig, Precision
+from pdn_ros.perception.pipeline import Pipeline
 
 Device = Literal["cpu", "cuda"]
 _IMAGES: Final = 5
@@ -35,16 +35,17 @@ class Trial:
     fallback: str
 
 
-def choices(device: Device) -> list[tuple[str, Precision]]:
-    """Return the installed backends with the precisions to ask them for, fastest first."""
-    asked = get_args(Precision)  # half precision on a GPU is not: auto takes it
-    return [
-        (backend, precision)
-        for backend, offered in PRECISIONS[device].items()
-        if backend in available()
-        for precision in asked
-        if precision in offered or (precision == "auto" and not {*asked} & {*offered})
-    ]
+def choices(device: Device) -> list[tuple[Backend, Precision]]:
+    """Return the backends that are installed with the precisions that they can be asked for."""
+    found: list[tuple[Backend, Precision]] = []
+    for backend in get_args(Backend):
+        if backend in available() and backend in PRECISIONS[device]:
+            # Half precision on a GPU is auto's alone.
+            offered = PRECISIONS[device][backend] if device == "cpu" else ("auto",)
+            found += [
+                (backend, precision) for precision in get_args(Precision) if precision in offered
+            ]
+    return found
 
 
 def reference() -> NDArray[np.uint8]:
@@ -54,18 +55,20 @@ def reference() -> NDArray[np.uint8]:
         InputError: The weights or the image that ship cannot be read.
     """
     exact = PipelineConfig(device="cpu", backend="torch", precision="float32")
-    return Pipeline(exact).process(Frame(street_image())).mask
+    return Pipeline(exact).segment(street_image()).mask
 
 
-def trial(device: Device, backend: str, precision: Precision, expected: NDArray[np.uint8]) -> Trial:
+def trial(
+    device: Device, backend: Backend, precision: Precision, expected: NDArray[np.uint8]
+) -> Trial:
     """Segment the image that ships and compare with `reference`.
 
     Raises:
         InputError: It cannot be done so.
     """
-    frame = Frame(street_image())
+    image = street_image()
     pipeline = Pipeline(PipelineConfig(device=device, backend=backend, precision=precision))
-    results = [pipeline.process(frame) for _ in range(1 + _IMAGES)]
+    results = [pipeline.segment(image) for _ in range(1 + _IMAGES)]
     return Trial(
         pipeline.backend,
         pipeline.precision,

@@ -56,7 +56,7 @@ def test_each_backend_segments_and_auto_takes_the_first_that_works(tmp_path, mon
     monkeypatch.setattr("pdn_ros.perception.trial.available", lambda: ("openvino", "torch"))
     findings = {finding.name: finding for finding in module._backends()}
     assert list(findings) == [
-        "processor", "onnxruntime", "openvino float32", "openvino bfloat16", "torch float32", "auto"
+        "processor", "onnxruntime", "torch float32", "openvino float32", "openvino bfloat16", "auto"
     ]  # fmt: skip
     assert findings["onnxruntime"].detail == "absent" and not findings["onnxruntime"].needed
     assert findings["torch float32"].detail.endswith("100.00% of torch's labels")
