@@ -15,6 +15,12 @@ _PACKAGES: Final = (
     "numpy",
     "opencv-python-headless",
 )
+_INSTRUCTIONS: Final = (
+    *("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16"),
+    *("amx_tile", "amx_int8", "amx_bf16"),
+    *("asimd", "asimddp", "i8mm", "bf16", "sve", "sve2"),
+)
+"""x86-64, then aarch64."""
 
 
 def hardware() -> dict[str, str]:
@@ -29,6 +35,16 @@ def hardware() -> dict[str, str]:
         "memory": f"{memory / 2**30:.0f} GiB",
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
+
+
+def instruction_sets() -> tuple[str, ...]:
+    """Return the vector and matrix instructions of the processor that networks profit from.
+
+    As Linux names them, such as avx512_bf16; empty where it does not tell.
+    """
+    info = Path("/proc/cpuinfo")
+    words = set(info.read_text(encoding="utf-8").split()) if info.is_file() else set()
+    return tuple(name for name in _INSTRUCTIONS if name in words)
 
 
 def versions() -> dict[str, str]:

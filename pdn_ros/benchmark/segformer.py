@@ -6,7 +6,6 @@ neither time nor memory.
 """
 
 import time
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -152,19 +151,11 @@ class _Compiled:
     """The network in OpenVINO at one size, at the precision that our own backend uses."""
 
     def __init__(self, net: nn.Module, image: NDArray[np.uint8]) -> None:
-        import openvino
+        from pdn_ros.perception.backends.openvino import compiled_model, converted, precisions
 
-        with torch.inference_mode(False), torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            example = torch.from_numpy(image[None].copy())
-            traced = torch.jit.trace(net, example, check_trace=False)  # type: ignore[no-untyped-call]
-            model = openvino.convert_model(traced, example_input=example)
-        model.reshape(list(example.shape))
-        core = openvino.Core()
-        capable = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        precision = "bf16" if "BF16" in capable else "f32"
-        settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-        self._run = core.compile_model(model, "CPU", settings)
+        with torch.inference_mode(False), torch.no_grad():
+            model = converted(net, (torch.from_numpy(image[None].copy()),))
+        self._run = compiled_model(model, precisions()[0])
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         mask: NDArray[np.uint8] = self._run([image[None]])[0]

@@ -4,7 +4,9 @@ import logging
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from pdn_ros.errors import InputError
 from pdn_ros.network import Options, Parts, PatchDriveNet, Prediction, patch_grid, predict
 from pdn_ros.network.selector import default_budget
 from pdn_ros.perception.backends import load_parts
+from pdn_ros.perception.backends.accuracy import street_image
 from pdn_ros.perception.backends.compiled import one_thread
 from pdn_ros.perception.config import PipelineConfig
 from pdn_ros.perception.deadline import Deadline, bucket
@@ -38,12 +41,30 @@ class Pipeline:
         self._memory_limit: int | None = None
         self._on_spare = False
         self._deadline = Deadline(self.config.deadline_ms)
-        self.building = ""
-        """What keeps the first image of a size waiting; empty when nothing does."""
+        self._size, self._started = (0, 0), 0.0
 
+    @torch.inference_mode()
     def warm_up(self, width: int, height: int) -> None:
-        """Build what images of a size need, before the first one comes."""
-        self.segment(np.zeros((height, width, 3), np.uint8))
+        """Build and run once what images of a size need, so that the first one does not wait.
+
+        Not while another thread segments.
+
+        Args:
+            width: Of the images, pixels.
+            height: Of the images, pixels.
+
+        Raises:
+            InputError: Images of this size cannot be segmented.
+        """
+        image = np.asarray(cv2.resize(street_image(), (width, height)), np.uint8)
+        self._size, self._started = (width, height), monotonic()
+        try:
+            count = patch_grid(height, width, self.network).count
+            # Patches in any case, so that the refinement is built too.
+            budget = max(1, self._wanted(count)) if self.config.mode == "patch" else 0
+            self._predict(image, None, count, Options(mode=self.config.mode, budget=budget))
+        except ValueError as error:
+            raise InputError(str(error)) from error
 
     def _load(self, device: str, backend: str, precision: str) -> PatchDriveNet:
         """Make the parts ready and return the network that they were made from."""
@@ -70,6 +91,14 @@ class Pipeline:
     def fallback(self) -> str:
         """Why what would be faster is not used, empty where it is."""
         return self._parts.fallback
+
+    @property
+    def building(self) -> str:
+        """What keeps the image at hand waiting, empty where nothing does; for any thread."""
+        if not self._parts.building:
+            return ""
+        (width, height), seconds = self._size, monotonic() - self._started
+        return f"building the models for {width}x{height} images ({seconds:.0f} s so far)"
 
     @property
     def patch_size(self) -> int:
@@ -122,6 +151,8 @@ class Pipeline:
         try:
             height, width = image.shape[:2]
             count = patch_grid(height, width, self.network).count
+            self._size, self._started = (width, height), monotonic()
+            models = self._parts.models
             budget, reason = self._budget(count)
             options = Options(
                 mode=config.mode,
@@ -136,7 +167,8 @@ class Pipeline:
                 done = self._predict(image, prior, count, options)
         except ValueError as error:
             raise InputError(str(error)) from error
-        self._deadline.observe(done.times.total, done.times.refine, len(done.selected))
+        if self._parts.models == models:  # what building takes says nothing of the next image
+            self._deadline.observe(done.times.total, done.times.refine, len(done.selected))
         return done
 
     def _threads(self) -> AbstractContextManager[None]:

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from pdn_ros.errors import InputError
 from pdn_ros.network import predict
 from pdn_ros.perception import Pipeline, PipelineConfig
 from pdn_ros.perception.backends import available, pick
+from pdn_ros.perception.deadline import Deadline
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +129,45 @@ def test_under_a_deadline_torch_keeps_out_of_the_way(
     finally:
         torch.set_num_threads(before)
     assert seen == [threads]
+
+
+@pytest.mark.skipif("openvino" not in available(), reason="OpenVINO is not installed")
+def test_what_builds_says_so_and_is_no_lesson_for_the_deadline(
+    image, tmp_path, monkeypatch
+) -> None:
+    from pdn_ros.perception.backends.openvino import OpenVinoParts
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    said, observed = [], []
+    build = OpenVinoParts._build
+
+    def watched(*args):
+        said.append(pipeline.building)
+        return build(*args)
+
+    monkeypatch.setattr(OpenVinoParts, "_build", watched)
+    monkeypatch.setattr(Deadline, "observe", lambda *args: observed.append(args))
+    pipeline = Pipeline(PipelineConfig(backend="openvino", device="cpu", deadline_ms=1e4))
+    assert pipeline.building == ""
+    pipeline.segment(image)
+    assert [line.rpartition(" (")[0] for line in said] == 2 * [
+        "building the models for 384x256 images"
+    ]
+    assert all(re.search(r" \(\d+ s so far\)$", line) for line in said)
+    assert pipeline.building == "" and observed == []
+    pipeline.segment(image)
+    assert len(observed) == 1
+
+
+@pytest.mark.parametrize("mode", ["patch", "context", "dense"])
+def test_a_warm_pipeline_builds_nothing_more(image, tmp_path, monkeypatch, mode: str) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    # No patch of a black image would score as much.
+    pipeline = Pipeline(PipelineConfig(device="cpu", mode=mode, threshold=1.0))
+    pipeline.warm_up(384, 256)
+    warm = pipeline._parts.models
+    pipeline.reconfigure(pipeline.config.model_copy(update={"threshold": 0.0}))
+    pipeline.segment(image)
+    assert pipeline._parts.models == warm
+    with pytest.raises(InputError):
+        pipeline.warm_up(8, 8)

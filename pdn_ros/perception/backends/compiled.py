@@ -6,9 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
@@ -22,7 +21,8 @@ from pdn_ros.perception.backends.store import Store
 
 Arrays = list[NDArray[Any]]
 Runner = Callable[[Arrays], Arrays]
-Writer = Callable[[Path], None]
+Probe = dict[str, NDArray[Any]]
+"""`input0`, ... and what torch makes of them, `output0`, ..."""
 
 KEPT: Final = 8
 """Models that stay in memory: an image size takes two, dense mode one."""
@@ -44,26 +44,41 @@ class CompiledParts(StagedParts):
     A model is looked for in the store, built and put there where it is missing, and compared both
     times with what torch made of the image that ships when the model was built.
 
+    Attributes:
+        building: Whether a model is being built now.
+        prepared: How many models were taken from the store or built so far.
+
     Raises:
         UnsupportedError: The processor cannot do the precision.
     """
+
+    file_name: ClassVar[str]
+    """Where a model that is bytes is kept."""
 
     def __init__(self, net: PatchDriveNet, store: Store, precision: str) -> None:
         super().__init__(net)
         self._store, self._precision = store, precision
         self._runners: OrderedDict[str, Runner] = OrderedDict()
         self._failed: dict[str, BackendError] = {}
+        self.building = False
+        self.prepared = 0
 
     @abstractmethod
-    def _build(self, stage: Stage, examples: Tensors) -> Writer:
-        """Make a model and return what writes it to a folder.
+    def _build(self, stage: Stage, examples: Tensors) -> Any:
+        """Return a model of a stage.
 
         Axes in `stage.free` may change, all others are fixed.
         """
 
     @abstractmethod
-    def _open(self, folder: Path) -> Runner:
-        """Return what runs a model that a `Writer` wrote."""
+    def _compile(self, model: Any) -> Runner:
+        """Return what runs a model."""
+
+    def _save(self, model: Any, folder: Path) -> None:
+        (folder / self.file_name).write_bytes(model)
+
+    def _load(self, folder: Path) -> Any:
+        return (folder / self.file_name).read_bytes()
 
     def _run(self, stage: Stage, inputs: Tensors) -> Tensors:
         if failed := self._failed.get(stage.name):
@@ -86,10 +101,12 @@ class CompiledParts(StagedParts):
         return tuple(torch.from_numpy(a).to(inputs[0].device) for a in found)
 
     def _prepare(self, stage: Stage, inputs: Tensors) -> Runner:
+        self.prepared += 1
         folder = self._store.find(stage.name)
         if folder is not None:
             try:
-                return self._checked(folder)
+                with np.load(folder / _PROBE) as probe:
+                    return self._checked(self._load(folder), dict(probe))
             except InaccurateError:
                 raise
             except Exception as error:
@@ -98,21 +115,18 @@ class CompiledParts(StagedParts):
                 # Whole, and yet this machine's library does not take it.
                 _log.warning("%s: cannot be used (%s); built anew", folder, error)
                 self._store.drop(stage.name)
-        start = perf_counter()
-        write = self._make(stage, inputs)
-        with TemporaryDirectory() as spare:
-            try:
-                folder = self._store.add(stage.name, write)
-            except Exception as error:
-                if not self._store.is_cache:
-                    raise
-                _log.warning("%s; models stay in memory, the next start builds them anew", error)
-                folder = Store(self._store.manifest, (Path(spare),)).add(stage.name, write)
-            runner = self._checked(folder)
+        self.building, start = True, perf_counter()
+        _log.info("building %s in %s", stage.name, self._precision)
+        try:
+            model, probe = self._make(stage, inputs)
+            self._keep(stage.name, model, probe)
+            runner = self._checked(model, probe)
+        finally:
+            self.building = False
         _log.info("%s built in %.1f s", stage.name, perf_counter() - start)
         return runner
 
-    def _make(self, stage: Stage, inputs: Tensors) -> Writer:
+    def _make(self, stage: Stage, inputs: Tensors) -> tuple[Any, Probe]:
         with one_thread(), torch.inference_mode(False), torch.no_grad():
             stage.eval()
             # As they are kept, so that torch sees what the model will see.
@@ -122,21 +136,27 @@ class CompiledParts(StagedParts):
             )
             device = next(stage.parameters()).device
             expected = stage(*on(device, examples))
-            write_model = self._build(stage, examples)
-        kept = {f"input{i}": _small(t.numpy()) for i, t in enumerate(examples)}
-        kept |= {f"output{i}": _small(t.float().cpu().numpy()) for i, t in enumerate(expected)}
+            model = self._build(stage, examples)
+        probe = {f"input{i}": _small(t.numpy()) for i, t in enumerate(examples)}
+        probe |= {f"output{i}": _small(t.float().cpu().numpy()) for i, t in enumerate(expected)}
+        return model, probe
 
+    def _keep(self, name: str, model: Any, probe: Probe) -> None:
         def write(folder: Path) -> None:
-            write_model(folder)
-            np.savez(folder / _PROBE, allow_pickle=False, **kept)
+            self._save(model, folder)
+            np.savez(folder / _PROBE, allow_pickle=False, **probe)
 
-        return write
+        try:
+            self._store.add(name, write)
+        except Exception as error:
+            if not self._store.is_cache:
+                raise
+            _log.warning("%s; models stay in memory, the next start builds them anew", error)
 
-    def _checked(self, folder: Path) -> Runner:
-        runner = self._open(folder)
-        with np.load(folder / _PROBE) as probe:
-            inputs = [probe[name] for name in probe.files if name.startswith("input")]
-            expected = [probe[name] for name in probe.files if name.startswith("output")]
+    def _checked(self, model: Any, probe: Probe) -> Runner:
+        runner = self._compile(model)
+        inputs = [values for name, values in probe.items() if name.startswith("input")]
+        expected = [values for name, values in probe.items() if name.startswith("output")]
         found = runner([a if a.dtype == np.uint8 else a.astype(np.float32) for a in inputs])
         check(found, expected, self._precision)
         return runner

@@ -10,7 +10,7 @@ from pdn_ros.errors import InputError
 from pdn_ros.network import Parts
 from pdn_ros.network.refinement import Refined
 from pdn_ros.network.segmentation import Segmentation
-from pdn_ros.perception.backends.compiled import BackendError, UnsupportedError
+from pdn_ros.perception.backends.compiled import BackendError, CompiledParts, UnsupportedError
 
 T = TypeVar("T")
 Choice = tuple[str, str]
@@ -20,6 +20,9 @@ _log = logging.getLogger(__name__)
 
 class FallbackParts:
     """The network's parts on the first choice that works; the next one takes over where it fails.
+
+    It takes over for good, for images of every size: going back would build and check, and fail,
+    each time that sizes take turns.
 
     Attributes:
         backend: What runs the network now.
@@ -35,6 +38,17 @@ class FallbackParts:
         self._left, self._start = list(choices), start
         self._warned = ""
         self._next()
+
+    @property
+    def building(self) -> bool:
+        """Whether a model is being built now; for any thread."""
+        return isinstance(self._parts, CompiledParts) and self._parts.building
+
+    @property
+    def models(self) -> tuple[str, str, int]:
+        """Backend, precision and number of the models taken into use: changes when one is."""
+        count = self._parts.prepared if isinstance(self._parts, CompiledParts) else 0
+        return self.backend, self.precision, count
 
     def run_context(
         self, images: Tensor, rows: int, cols: int, cell: int

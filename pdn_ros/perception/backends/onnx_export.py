@@ -2,16 +2,21 @@
 
 import logging
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
 import torch
 
 from pdn_ros.errors import InputError
 from pdn_ros.perception.backends.stages import Stage, Tensors, on
 
+_CHATTY: Final = ("torch.onnx", "onnx_ir", "onnxscript")
+"""Loggers of the exporter: each of its steps a line, and each library that it cannot look up."""
 
-def onnx_model(stage: Stage, examples: Tensors) -> Any:
-    """Return a stage as an ONNX program, K free; its `save(path)` writes it.
+
+def onnx_model(stage: Stage, examples: Tensors) -> bytes:
+    """Return a stage as an ONNX model, K free.
 
     Raises:
         InputError: onnx or onnxscript is not installed.
@@ -19,13 +24,10 @@ def onnx_model(stage: Stage, examples: Tensors) -> Any:
     patches = torch.export.Dim("patches", min=1, max=2**15)
     axes = [{stage.free[i]: patches} if i in stage.free else None for i in range(len(examples))]
     device = next(stage.parameters()).device
-    exporter = logging.getLogger("torch.onnx")
-    level = exporter.level
-    exporter.setLevel(logging.ERROR)  # it names every library whose operators it cannot look up
     try:
-        with warnings.catch_warnings():
+        with _quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.onnx.export(
+            program = torch.onnx.export(
                 stage,
                 on(device, examples),
                 dynamo=True,
@@ -34,9 +36,22 @@ def onnx_model(stage: Stage, examples: Tensors) -> Any:
                 output_names=list(stage.outputs),
                 verbose=False,
             )
+            assert program is not None  # with dynamo=True it always is
+            return bytes(program.model_proto.SerializeToString())
     except ModuleNotFoundError as error:
         raise InputError(
             f"ONNX export: {error.name} is not installed; pip install onnx onnxscript"
         ) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    loggers = [logging.getLogger(name) for name in _CHATTY]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
     finally:
-        exporter.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,6 +1,6 @@
 """ONNX Runtime, on the CPU or through its CUDA provider."""
 
-from pathlib import Path
+from typing import Any
 
 import onnxruntime
 
@@ -10,7 +10,6 @@ from pdn_ros.perception.backends.compiled import (
     BackendError,
     CompiledParts,
     Runner,
-    Writer,
 )
 from pdn_ros.perception.backends.onnx_export import onnx_model
 from pdn_ros.perception.backends.stages import Stage, Tensors
@@ -24,6 +23,8 @@ class OnnxRuntimeParts(CompiledParts):
         BackendError: A GPU is asked for and this onnxruntime was built without.
     """
 
+    file_name = "model.onnx"
+
     def __init__(self, net: PatchDriveNet, store: Store, device: str = "cpu") -> None:
         super().__init__(net, store, "float32")
         provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
@@ -31,18 +32,15 @@ class OnnxRuntimeParts(CompiledParts):
             raise BackendError(f"this build lacks {provider}; pip install onnxruntime-gpu")
         self._providers = [provider]
 
-    def _build(self, stage: Stage, examples: Tensors) -> Writer:
-        model = onnx_model(stage, examples)
-        return lambda folder: model.save(folder / "model.onnx")
+    def _build(self, stage: Stage, examples: Tensors) -> Any:
+        return onnx_model(stage, examples)
 
-    def _open(self, folder: Path) -> Runner:
+    def _compile(self, model: Any) -> Runner:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # Threads that spin between the parts would take the cores from everything else.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        session = onnxruntime.InferenceSession(
-            folder / "model.onnx", options, providers=self._providers
-        )
+        session = onnxruntime.InferenceSession(model, options, providers=self._providers)
         names = [i.name for i in session.get_inputs()]
 
         def run(inputs: Arrays) -> Arrays:

@@ -1,10 +1,14 @@
-"""OpenVINO on the CPU."""
+"""OpenVINO on the CPU. Nothing else in the package imports the library."""
 
 import sys
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
 import torch
+from torch import nn
 
 from pdn_ros.network import PatchDriveNet
 from pdn_ros.perception.backends.compiled import (
@@ -12,7 +16,6 @@ from pdn_ros.perception.backends.compiled import (
     CompiledParts,
     Runner,
     UnsupportedError,
-    Writer,
 )
 from pdn_ros.perception.backends.stages import Stage, Tensors
 from pdn_ros.perception.backends.store import Store
@@ -22,8 +25,10 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino  # noqa: E402
 
-_CAPABILITIES = {"float32": "FP32", "bfloat16": "BF16"}
-_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+_CAPABILITIES: Final = {"bfloat16": "BF16", "float32": "FP32"}
+"""Precision, fastest first -> what the library calls a processor that computes in it."""
+_HINTS: Final = {"float32": "f32", "bfloat16": "bf16"}
+_NONE: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class OpenVinoParts(CompiledParts):
@@ -34,35 +39,15 @@ class OpenVinoParts(CompiledParts):
 
     def __init__(self, net: PatchDriveNet, store: Store, precision: str) -> None:
         super().__init__(net, store, precision)
-        self._core = openvino.Core()
         # OpenVINO would emulate it, slowly.
-        if _CAPABILITIES[precision] not in self._core.get_property(
-            "CPU", "OPTIMIZATION_CAPABILITIES"
-        ):
+        if precision not in precisions():
             raise UnsupportedError(f"this processor does not compute in {precision}")
-        self._settings = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
-            "PERFORMANCE_HINT": "LATENCY",
-        }
 
-    def _build(self, stage: Stage, examples: Tensors) -> Writer:
-        with warnings.catch_warnings():
-            # The trace holds for images of this size alone, as it should.
-            warnings.simplefilter("ignore")
-            traced = torch.jit.trace(  # type: ignore[no-untyped-call]
-                stage, examples, check_trace=False
-            )
-            model = openvino.convert_model(traced, example_input=examples)
-        shapes = {i: list(t.shape) for i, t in enumerate(examples)}
-        for i, axis in stage.free.items():
-            shapes[i][axis] = -1
-        model.reshape(shapes)
-        return lambda folder: openvino.save_model(
-            model, folder / "model.xml", compress_to_fp16=False
-        )
+    def _build(self, stage: Stage, examples: Tensors) -> Any:
+        return converted(stage, examples, stage.free)
 
-    def _open(self, folder: Path) -> Runner:
-        compiled = self._core.compile_model(folder / "model.xml", "CPU", self._settings)
+    def _compile(self, model: Any) -> Runner:
+        compiled = compiled_model(model, self._precision)
         request = compiled.create_infer_request()
         count = len(compiled.outputs)
         # Outputs of fixed size are read before the next frame overwrites them.
@@ -73,3 +58,43 @@ class OpenVinoParts(CompiledParts):
             return [found[i] for i in range(count)]
 
         return run
+
+    def _save(self, model: Any, folder: Path) -> None:
+        openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
+
+    def _load(self, folder: Path) -> Any:
+        return openvino.Core().read_model(folder / "model.xml")
+
+
+def precisions() -> tuple[str, ...]:
+    """Return what this processor computes in without emulation, fastest first."""
+    able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return tuple(name for name, capability in _CAPABILITIES.items() if capability in able)
+
+
+def converted(module: nn.Module, examples: Tensors, free: Mapping[int, int] = _NONE) -> Any:
+    """Return a torch module as an OpenVINO model for inputs shaped like the examples.
+
+    Args:
+        module: In evaluation mode; takes and returns tensors.
+        examples: Its inputs.
+        free: Input -> axis that may have any size.
+    """
+    with warnings.catch_warnings():
+        # The trace holds for images of this size alone, as it should.
+        warnings.simplefilter("ignore")
+        traced = torch.jit.trace(  # type: ignore[no-untyped-call]
+            module, examples, check_trace=False
+        )
+        model = openvino.convert_model(traced, example_input=examples)
+    shapes = {i: list(t.shape) for i, t in enumerate(examples)}
+    for i, axis in free.items():
+        shapes[i][axis] = -1
+    model.reshape(shapes)
+    return model
+
+
+def compiled_model(model: Any, precision: str) -> Any:
+    """Return a model ready to run in a precision, for the shortest time of a single image."""
+    settings = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    return openvino.Core().compile_model(model, "CPU", settings)

@@ -10,7 +10,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
@@ -30,6 +30,10 @@ FORMAT: Final = 2
 """Version of the folders' layout."""
 CACHES: Final = 4
 """Folders in the cache, of one backend, that stay: each is of other weights or versions."""
+MODELS: Final = 16
+"""Models of a folder in the cache that stay: an image size takes two."""
+BYTES: Final = 512 * 2**20
+"""What they may take together."""
 GRACE_S: Final = 3600.0
 """A folder used within this time stays in any case: another process may be about to read it."""
 _MANIFEST: Final = "manifest.json"
@@ -136,6 +140,7 @@ class Store:
                 if self.is_cache and folder == self.folders[-1]:
                     with suppress(OSError):  # read-only, or another process removed it
                         os.utime(folder)
+                        os.utime(path)
                 return path
             line = f"{path}: {wrong}; write it anew with pdn export"
             exported = not (self.is_cache and folder == self.folders[-1])
@@ -151,12 +156,18 @@ class Store:
             InputError: The folder cannot be written.
         """
         path = self.folders[-1] / name
-        with atomic(path) as part:
-            part.mkdir()
-            write(part)
-            hashes = {file.name: _sha256(file) for file in sorted(part.iterdir())}
-            record = Record(manifest=self.manifest, sha256=hashes)
-            (part / _MANIFEST).write_text(record.model_dump_json(indent=2) + "\n")
+        try:
+            with atomic(path) as part:
+                part.mkdir()
+                write(part)
+                hashes = {file.name: _sha256(file) for file in sorted(part.iterdir())}
+                record = Record(manifest=self.manifest, sha256=hashes)
+                (part / _MANIFEST).write_text(record.model_dump_json(indent=2) + "\n")
+        except InputError:
+            raise
+        except Exception as error:  # a library's writer names neither folder nor reason
+            free = shutil.disk_usage(path.parent).free / 2**20
+            raise InputError(f"{path}: not written, {free:.0f} MiB free ({error})") from error
         self._prune()
         return path
 
@@ -165,20 +176,20 @@ class Store:
         shutil.rmtree(self.folders[-1] / name, ignore_errors=True)
 
     def _prune(self) -> None:
-        """Remove from the cache what other weights and versions left, but for the latest used."""
-        own = self.folders[-1]
+        """Remove from the cache what was used longest ago: models, folders of other weights."""
         if not self.is_cache:
             return  # an export is its user's
-        others = []
-        for folder in own.parent.glob(f"{self.manifest.backend}-*"):
+        own = self.folders[-1]
+        size = 0
+        for i, (_, model) in enumerate(_by_use(own.glob("*"))):
             with suppress(OSError):  # another process removed it
-                others.append((folder.stat().st_mtime, folder))
-        others = sorted((other for other in others if other[1] != own), reverse=True)
-        for used, folder in others[CACHES - 1 :]:
+                size += sum(file.stat().st_size for file in model.iterdir())
+            if i and (i >= MODELS or size > BYTES):
+                _remove(model)
+        others = [f for f in own.parent.glob(f"{self.manifest.backend}-*") if f != own]
+        for used, folder in _by_use(others)[CACHES - 1 :]:
             if time.time() - used > GRACE_S:
-                # Renamed first: nobody sees half a folder.
-                with suppress(OSError), TemporaryDirectory(dir=own.parent, prefix=".old-") as old:
-                    folder.rename(Path(old) / folder.name)
+                _remove(folder)
 
     def _wrong(self, path: Path) -> str:
         try:
@@ -191,14 +202,29 @@ class Store:
         return f"{damaged[0]} is damaged" if damaged else ""
 
 
+def _by_use(folders: Iterable[Path]) -> list[tuple[float, Path]]:
+    """Return when each was used last, the latest first; not those that are being written."""
+    found = []
+    for folder in folders:
+        if not folder.name.startswith("."):
+            with suppress(OSError):  # another process removed it
+                found.append((folder.stat().st_mtime, folder))
+    return sorted(found, reverse=True)
+
+
+def _remove(folder: Path) -> None:
+    # Renamed first: nobody sees half a folder.
+    with suppress(OSError), TemporaryDirectory(dir=folder.parent, prefix=".old-") as old:
+        folder.rename(Path(old) / folder.name)
+
+
 def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _version(module: str) -> str:
-    names = metadata.packages_distributions().get(module, [module])
-    try:
-        return metadata.version(names[0])
-    except metadata.PackageNotFoundError:
-        return "unknown"
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version(module)
+    # In a package of another name, such as onnxruntime-gpu; looking through all takes a second.
+    names = metadata.packages_distributions().get(module)
+    return metadata.version(names[0]) if names else "unknown"

@@ -1,7 +1,5 @@
 """TensorRT on a GPU. Built to its documented interface; no figure of ours has been taken on it."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,6 @@ from pdn_ros.perception.backends.compiled import (
     BackendError,
     CompiledParts,
     Runner,
-    Writer,
 )
 from pdn_ros.perception.backends.onnx_export import onnx_model
 from pdn_ros.perception.backends.stages import Stage, Tensors
@@ -30,20 +27,18 @@ USUAL_PATCHES = 34
 class TensorRtParts(CompiledParts):
     """The network's stages as TensorRT engines (`model.engine`), half precision where it pays."""
 
+    file_name = "model.engine"
+
     def __init__(self, net: PatchDriveNet, store: Store) -> None:
         super().__init__(net, store, "float16")
 
-    def _build(self, stage: Stage, examples: Tensors) -> Writer:
-        program = onnx_model(stage, examples)
+    def _build(self, stage: Stage, examples: Tensors) -> Any:
         logger = tensorrt.Logger(tensorrt.Logger.ERROR)
         builder = tensorrt.Builder(logger)
         network = builder.create_network(0)
         parser = tensorrt.OnnxParser(network, logger)
-        with TemporaryDirectory() as folder:
-            source = Path(folder, "model.onnx")
-            program.save(source)
-            if not parser.parse_from_file(str(source)):
-                raise BackendError(f"TensorRT cannot take the network ({parser.get_error(0)})")
+        if not parser.parse(onnx_model(stage, examples)):
+            raise BackendError(f"TensorRT cannot take the network ({parser.get_error(0)})")
         config = builder.create_builder_config()
         if hasattr(tensorrt.BuilderFlag, "FP16"):  # versions without it follow the ONNX types
             config.set_flag(tensorrt.BuilderFlag.FP16)
@@ -57,17 +52,13 @@ class TensorRtParts(CompiledParts):
         engine = builder.build_serialized_network(network, config)
         if engine is None:
             raise BackendError("TensorRT cannot build the engine")
+        return bytes(engine)
 
-        def write(folder: Path) -> None:
-            (folder / "model.engine").write_bytes(engine)
-
-        return write
-
-    def _open(self, folder: Path) -> Runner:
+    def _compile(self, model: Any) -> Runner:
         runtime = tensorrt.Runtime(tensorrt.Logger(tensorrt.Logger.ERROR))
-        engine = runtime.deserialize_cuda_engine((folder / "model.engine").read_bytes())
+        engine = runtime.deserialize_cuda_engine(model)
         if engine is None:
-            raise BackendError(f"{folder}: made for another GPU or TensorRT; write it anew")
+            raise BackendError("an engine made for another GPU or TensorRT; write it anew")
         context = engine.create_execution_context()
         names = [engine.get_tensor_name(i) for i in range(engine.num_io_tensors)]
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
