@@ -94,11 +94,10 @@ def test_the_longest_name_fits_and_a_longer_one_is_said(tmp_path: Path) -> None:
 def test_a_full_disk_names_the_file_and_leaves_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "report.html"
     target.write_text("old")
-    with pytest.raises(OSError, match="No space left") as caught:
-        with atomic(target) as part:
-            part.write_text("half")
-            with open("/dev/full", "w") as full:
-                full.write("x")
+    with pytest.raises(OSError, match="No space left") as caught, atomic(target) as part:
+        part.write_text("half")
+        with Path("/dev/full").open("w") as full:
+            full.write("x")
     assert caught.value.filename == str(target)
     assert list(tmp_path.iterdir()) == [target]
     assert target.read_text() == "old"
