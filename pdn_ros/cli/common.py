@@ -1,13 +1,10 @@
-"""What several commands share: options, progress on stderr, and Ctrl-C while libraries load."""
+"""What several commands share: options, progress on stderr."""
 
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, Final
 
 import typer
@@ -140,28 +137,3 @@ def _lines(label: str) -> Progress:
         print(f"{label}: {done}/{total}" if total else f"{label}: {done}", file=sys.stderr)
 
     return report
-
-
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Let a Ctrl-C wait until the block ends.
-
-    Python raises KeyboardInterrupt between any two bytecodes. In the middle of an import those may
-    be a library's that swallows every exception, or a weak reference's callback of the import
-    system, whose exceptions Python ignores: the command would go on as if nothing had been pressed.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pressed = threading.Event()
-
-    def note(_number: int, _frame: FrameType | None) -> None:
-        pressed.set()
-
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if pressed.is_set():
-            signal.raise_signal(signal.SIGINT)

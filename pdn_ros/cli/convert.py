@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pdn_ros.cli.common import Config, progress
+from pdn_ros.cli.interrupt import held_back
 from pdn_ros.errors import InputError
 
 app = typer.Typer(
@@ -34,7 +35,8 @@ def kitti(
     if not drive.is_dir():
         raise InputError(f"{drive}: no such folder: give the folder of a KITTI raw drive")
 
-    from pdn_ros.bags.kitti import convert_kitti
+    with held_back():
+        from pdn_ros.bags.kitti import convert_kitti
 
     with progress("convert") as report:
         made = convert_kitti(drive, out, report)

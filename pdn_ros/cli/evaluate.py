@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Weights, held_back, progress
+from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Weights, progress
+from pdn_ros.cli.interrupt import held_back
 
 Topic = Annotated[str, typer.Option(metavar="TOPIC", help="Topic; default: found by its type.")]
 

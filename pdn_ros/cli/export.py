@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import typer
 
 from pdn_ros.cli.common import Config, Weights, image_size, words
+from pdn_ros.cli.interrupt import held_back
 from pdn_ros.errors import InputError
 
 Mode: TypeAlias = Literal["patch", "context", "dense"]
@@ -34,7 +35,8 @@ def export(
     del config
     sizes = [image_size(word) for word in words(size)]
     modes = [_mode(word) for word in words(mode)]
-    from pdn_ros.perception.export import export as write
+    with held_back():
+        from pdn_ros.perception.export import export as write
 
     print(write(backend, weights=weights, sizes=sizes, modes=modes, out=out))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Precision, Weights, progress
+from pdn_ros.cli.interrupt import held_back
 from pdn_ros.errors import InputError
 from pdn_ros.files import atomic, require_writable
 
@@ -43,8 +44,9 @@ def segment(
         raise InputError(f"{missing[0]}: no such file ({len(missing)} of {len(images)} missing)")
     require_writable(out)
 
-    from pdn_ros.messages.compressed import read_image_file
-    from pdn_ros.perception import Pipeline, PipelineConfig
+    with held_back():
+        from pdn_ros.messages.compressed import read_image_file
+        from pdn_ros.perception import Pipeline, PipelineConfig
 
     pipeline = Pipeline(
         PipelineConfig(

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pdn_ros.cli.common import Config, image_size, progress
+from pdn_ros.cli.interrupt import held_back
 
 
 def simulate(
@@ -25,8 +26,9 @@ def simulate(
     del config
     width, height = image_size(size)
 
-    from pdn_ros.simulation import DriveConfig
-    from pdn_ros.simulation import simulate as run
+    with held_back():
+        from pdn_ros.simulation import DriveConfig
+        from pdn_ros.simulation import simulate as run
 
     settings = DriveConfig(
         seconds=seconds,

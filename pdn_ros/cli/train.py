@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pdn_ros.cli.interrupt import held_back
 from pdn_ros.errors import InputError
 
 
@@ -19,6 +20,7 @@ def train(
     if not config.is_file():
         raise InputError(f"{config}: no such file: give a training configuration")
 
-    from pdn_ros import training
+    with held_back():
+        from pdn_ros import training
 
     print(training.run(config, resume=resume))

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from pdn_ros.cli.common import Backend, Budget, Config, Out, Weights, progress, words
+from pdn_ros.cli.interrupt import held_back
 from pdn_ros.files import atomic
 
 
@@ -36,10 +37,11 @@ def validate(
     Example: pdn validate folder:data/camvid --split val --mode patch,dense --out result
     """
     del config
-    from rich.console import Console
+    with held_back():
+        from rich.console import Console
 
-    from pdn_ros.files import write_json
-    from pdn_ros.validation import validate as validation
+        from pdn_ros.files import write_json
+        from pdn_ros.validation import validate as validation
 
     modes = words(mode)
     settings = validation.Settings(

@@ -7,11 +7,12 @@ from typing import Final
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, isfinite
 
 from pdn_ros.network.config import NetworkConfig
 
 FORMAT: Final = "pdn-2"
+_ANEW: Final = "train them anew with pdn train"
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "weights" / "street.safetensors"
 
 
@@ -51,7 +52,8 @@ def read_checkpoint(path: str | Path | None = None) -> Checkpoint:
     """Read weights; without a path those that ship with the package.
 
     Raises:
-        ValueError: The file is absent, damaged, or of another format version.
+        ValueError: The file is absent, damaged, or of another format version; a tensor is not
+            finite, or what the file says of itself is absent or contradicts itself.
     """
     file = Path(path) if path else SHIPPED
     try:
@@ -68,12 +70,21 @@ def read_checkpoint(path: str | Path | None = None) -> Checkpoint:
     if metadata.get("format") != FORMAT:
         raise ValueError(
             f"weights {file}: format {metadata.get('format')!r}, this version reads {FORMAT!r}; "
-            "train them anew with pdn train"
+            + _ANEW
         )
-    return Checkpoint(
-        NetworkConfig(**json.loads(metadata["network"])),
-        metadata["classes"],
-        state,
-        metadata["training"],
-        metadata["figures"],
-    )
+    try:
+        config = NetworkConfig(**json.loads(metadata["network"]))
+        names = [item["name"] for item in json.loads(metadata["classes"])["classes"]]
+        training, figures = metadata["training"], metadata["figures"]
+    except KeyError as error:
+        raise ValueError(f"weights {file}: no {error} in the metadata; {_ANEW}") from error
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise ValueError(f"weights {file}: metadata cannot be read ({error}); {_ANEW}") from error
+    if len(names) != config.num_classes:
+        raise ValueError(
+            f"weights {file}: {len(names)} class names for {config.num_classes} classes; {_ANEW}"
+        )
+    for name, tensor in state.items():
+        if not isfinite(tensor).all():
+            raise ValueError(f"weights {file}: {name} has numbers that are not finite; {_ANEW}")
+    return Checkpoint(config, metadata["classes"], state, training, figures)

@@ -58,8 +58,10 @@ class PatchDriveNet(nn.Module):
         try:
             net.load_state_dict(checkpoint.state)
         except RuntimeError as error:
-            line = str(error).splitlines()[0]
-            raise ValueError(f"weights {path}: do not fit the network ({line})") from error
+            _, line, *_ = [*str(error).splitlines(), ""]  # a title comes first
+            raise ValueError(
+                f"weights {path}: do not fit the network ({line.strip()[:200]})"
+            ) from error
         return net.channels_last().eval().to(device)
 
     def save(self, path: Path, *, training: str = "", figures: str = "") -> None:

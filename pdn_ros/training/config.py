@@ -3,8 +3,17 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+
+def _folder_name(name: str) -> str:
+    if not name or name.startswith(".") or Path(name).name != name or not name.isprintable():
+        raise ValueError("give the name of one folder: no slash, no dot in front")
+    return name
+
+
+FolderName = Annotated[str, AfterValidator(_folder_name)]
+"""Name of a folder directly below another one."""
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -59,7 +68,8 @@ class TrainingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: FolderName
+    """The run's folder below `runs/`."""
     stages: Annotated[tuple[StageConfig, ...], Field(min_length=1)]
     validation: tuple[DataConfig, ...] = ()
     classes: str = "street"

@@ -50,6 +50,21 @@ def test_the_camera_alone_is_enough(short, tmp_path):
         assert bag.topics[layout.IMAGE_TOPIC].count == 2
 
 
+def test_scans_that_the_scanner_missed(short, tmp_path):
+    # As drive 2011_09_26_drive_0009: neither a file nor a time, so that line n stays frame n.
+    stamps = short / "velodyne_points/timestamps.txt"
+    lines = stamps.read_text().splitlines()
+    kept = lines[153]
+    for missed in (100, 101, 152):
+        lines[missed] = ""
+    stamps.write_text("\n".join(lines) + "\n")
+    (short / "velodyne_points/data/0000000152.bin").unlink()
+    summary = convert_kitti(short, tmp_path / "bag")
+    assert (summary.images, summary.scans, summary.notes) == (2, 1, ())
+    (stamp,) = Recording(tmp_path / "bag").scans
+    assert stamp == np.datetime64(kept, "ns").astype(int)
+
+
 def test_damaged_files_are_left_out_and_named(short, tmp_path):
     image = short / "image_02/data/0000000152.jpg"
     image.write_bytes(image.read_bytes()[:5000])

@@ -28,9 +28,13 @@ class TestParsers:
     )
     def test_stamps(self, tmp_path, line, nanoseconds):
         (tmp_path / "t").write_text(line + "\n\n")
-        assert files.read_stamps(tmp_path / "t") == [nanoseconds]
+        assert files.read_stamps(tmp_path / "t") == {0: nanoseconds}
 
-    @pytest.mark.parametrize("line", ["now", "NaT", "2011", "2011-13-26 13:04:32.3", "", "x" * 999])
+    def test_an_empty_line_is_a_missed_frame(self, tmp_path):
+        (tmp_path / "t").write_text("\n1970-01-01 00:00:01\n  \n\n1970-01-01 00:00:02\n\n")
+        assert files.read_stamps(tmp_path / "t") == {1: 10**9, 4: 2 * 10**9}
+
+    @pytest.mark.parametrize("line", ["now", "NaT", "2011", "2011-13-26 13:04:32.3", "x" * 999])
     def test_what_is_no_stamp(self, tmp_path, line):
         (tmp_path / "t").write_text(f"2011-09-26 13:04:32.1\n{line}\n2011-09-26 13:04:32.2\n")
         with pytest.raises(InputError, match="line 2 is no time"):
@@ -41,7 +45,7 @@ class TestParsers:
         (folder / "t").write_text(f"{moment:%Y-%m-%d %H:%M:%S.%f}{nano:03d}\n")
         whole = moment.replace(tzinfo=timezone.utc, microsecond=0)
         expected = int(whole.timestamp()) * 10**9 + moment.microsecond * 1000 + nano
-        assert files.read_stamps(folder / "t") == [expected]
+        assert files.read_stamps(folder / "t") == {0: expected}
 
     @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=6, max_size=6))
     def test_calibration_numbers_come_back(self, folder, values):

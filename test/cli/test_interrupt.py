@@ -1,9 +1,12 @@
 import signal
+import subprocess
+import sys
+import time
 import weakref
 
 import pytest
 
-from pdn_ros.cli.common import held_back
+from pdn_ros.cli.interrupt import held_back
 
 
 class Thing:
@@ -33,3 +36,20 @@ def test_nothing_pressed_nothing_raised():
     with held_back():
         pass
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("delay", [0.01, 0.03, 0.1, 0.3])
+def test_an_interruption_at_the_start_is_one_line(delay, tmp_path):
+    code = (
+        "import sys; from pdn_ros.__main__ import main\n"
+        "sys.stdout.write('begin'); sys.stdout.flush(); sys.exit(main())"
+    )
+    arguments = ["simulate", "--out", str(tmp_path / "bag"), "--seconds", "1000"]
+    with subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=-1, stderr=-1) as pdn:
+        assert pdn.stdout.read(5) == b"begin"
+        time.sleep(delay)
+        pdn.send_signal(signal.SIGINT)
+        _, errors = pdn.communicate(timeout=120)
+    lines = [line for line in errors.decode().splitlines() if not line.startswith("simulate: ")]
+    assert (pdn.returncode, lines) == (130, ["pdn: error: interrupted"])
+    assert not list(tmp_path.iterdir())

@@ -1,16 +1,21 @@
+import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from pdn_ros.network import NetworkConfig, PatchDriveNet
+from pdn_ros.network.checkpoint import SHIPPED
 
 
 def test_round_trip_keeps_predictions_configuration_and_classes(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    net = PatchDriveNet(NetworkConfig(num_classes=4), classes='{"name": "x"}').eval()
+    classes = json.dumps({"classes": [{"name": name} for name in "abcd"]})
+    net = PatchDriveNet(NetworkConfig(num_classes=4), classes).eval()
     for parameter in net.parameters():  # what half precision can hold comes back to the bit
         parameter.data = parameter.data.half().float()
     net.save(tmp_path / "net.safetensors", training="seed: 3")
@@ -35,3 +40,61 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path) -> None:
             PatchDriveNet.load(tmp_path / name)
         assert name in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def shipped() -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    with safe_open(SHIPPED, framework="pt") as archive:
+        return load_file(SHIPPED), archive.metadata()
+
+
+def spoil(tensor: torch.Tensor, number: float) -> torch.Tensor:
+    spoiled = tensor.clone()
+    spoiled.view(-1)[-1] = number
+    return spoiled
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, shipped, number: float) -> None:
+    tensors, metadata = shipped
+    name = max(tensors)
+    save_file(tensors | {name: spoil(tensors[name], number)}, tmp_path / "x", metadata)
+    with pytest.raises(ValueError, match=rf"\A[^\n]*{re.escape(name)}.*not finite[^\n]*\Z"):
+        PatchDriveNet.load(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("network", None, "no 'network' in the metadata"),
+        ("classes", None, "no 'classes' in the metadata"),
+        ("training", None, "no 'training' in the metadata"),
+        ("network", "{", "metadata cannot be read"),
+        ("network", '{"num_classes": 12, "wings": 2}', "wings"),
+        ("network", '{"num_classes": "12"}', "metadata cannot be read"),
+        ("network", "[]", "metadata cannot be read"),
+        ("classes", "", "metadata cannot be read"),
+        ("classes", '{"classes": [{"name": "sky"}]}', "1 class names for 12 classes"),
+        ("classes", '{"classes": [7]}', "metadata cannot be read"),
+    ],
+)
+def test_metadata_that_do_not_fit_are_refused(
+    tmp_path: Path, shipped, key: str, value: str | None, message: str
+) -> None:
+    tensors, metadata = shipped
+    changed = {k: v for k, v in {**metadata, key: value}.items() if v is not None}
+    save_file(tensors, tmp_path / "x", changed)
+    with pytest.raises(ValueError, match=rf"\A[^\n]*{message}[^\n]*\Z"):
+        PatchDriveNet.load(tmp_path / "x")
+
+
+def test_tensors_that_do_not_fit_are_named(tmp_path: Path, shipped) -> None:
+    tensors, metadata = shipped
+    name = max(tensors)
+    save_file({k: v for k, v in tensors.items() if k != name}, tmp_path / "less", metadata)
+    wrong = {name: torch.zeros(3, 5, 7)}
+    save_file(tensors | wrong, tmp_path / "other", metadata)
+    save_file(tensors | {"wings": torch.zeros(2)}, tmp_path / "more", metadata)
+    for file, named in {"less": name, "other": name, "more": "wings"}.items():
+        with pytest.raises(ValueError, match=rf"\A[^\n]*{re.escape(named)}[^\n]*\Z"):
+            PatchDriveNet.load(tmp_path / file)

@@ -1,0 +1,32 @@
+"""Ctrl-C while libraries load."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let a Ctrl-C wait until the block ends.
+
+    Python raises KeyboardInterrupt between any two bytecodes. In the middle of an import those may
+    be a library's that swallows every exception, or a weak reference's callback of the import
+    system, whose exceptions Python ignores: the command would go on as if nothing had been pressed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed = threading.Event()
+
+    def note(_number: int, _frame: FrameType | None) -> None:
+        pressed.set()
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if pressed.is_set():
+            signal.raise_signal(signal.SIGINT)
