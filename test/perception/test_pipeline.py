@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pdn_ros.config import build
 from pdn_ros.errors import InputError
 from pdn_ros.network import predict
 from pdn_ros.perception import Pipeline, PipelineConfig
@@ -64,13 +65,13 @@ def test_confidence_is_left_out_when_nobody_wants_it(torch_pipeline, image) -> N
     ("change", "message"),
     [
         ({"weights": "/nowhere.safetensors"}, "cannot be read"),
-        ({"backend": "abacus"}, "backend abacus: not known"),
+        ({"backend": "abacus"}, r"parameter backend = 'abacus'"),
         ({"classes": "moon"}, "no such class set"),
     ],
 )
 def test_what_cannot_be_had_is_said_in_one_line(change: dict, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        Pipeline(PipelineConfig(**change))
+        Pipeline(build(PipelineConfig, change))
     assert "\n" not in str(caught.value)
 
 
@@ -106,7 +107,7 @@ def test_auto_picks_something_available() -> None:
 @pytest.mark.skipif("openvino" not in available(), reason="OpenVINO is not installed")
 @pytest.mark.parametrize(
     ("backend", "deadline_ms", "threads"),
-    [("openvino", 1e6, 1), ("openvino", 0.0, 2), ("torch", 1e6, 2)],
+    [("openvino", 10_000.0, 1), ("openvino", 0.0, 2), ("torch", 10_000.0, 2)],
 )
 def test_under_a_deadline_torch_keeps_out_of_the_way(
     image, monkeypatch, backend: str, deadline_ms: float, threads: int
