@@ -64,7 +64,6 @@ def test_confidence_is_left_out_when_nobody_wants_it(torch_pipeline, image) -> N
     ("change", "message"),
     [
         ({"weights": "/nowhere.safetensors"}, "cannot be read"),
-        ({"backend": "abacus"}, "backend abacus: not known"),
         ({"classes": "moon"}, "no such class set"),
     ],
 )
@@ -106,7 +105,7 @@ def test_auto_picks_something_available() -> None:
 @pytest.mark.skipif("openvino" not in available(), reason="OpenVINO is not installed")
 @pytest.mark.parametrize(
     ("backend", "deadline_ms", "threads"),
-    [("openvino", 1e6, 1), ("openvino", 0.0, 2), ("torch", 1e6, 2)],
+    [("openvino", 1e4, 1), ("openvino", 0.0, 2), ("torch", 1e4, 2)],
 )
 def test_under_a_deadline_torch_keeps_out_of_the_way(
     image, monkeypatch, backend: str, deadline_ms: float, threads: int
