@@ -72,7 +72,7 @@ class Drive:
         self.infos = probe.publisher(CameraInfo, "/camera_info", SENSOR)
         self.tf = probe.publisher(TFMessage, "/tf", 100)
         self.statics = probe.publisher(TFMessage, "/tf_static", LATCHED)
-        camera = moving("base_link", FRAME, 0, z=1.5)
+        self.camera = camera = moving("base_link", FRAME, 0, z=1.5)
         turn = camera.transform.rotation  # optical axes (REP 103) in a body's
         turn.x, turn.y, turn.z, turn.w = -0.5, 0.5, -0.5, 0.5
         self.statics.publish(TFMessage(transforms=[camera]))

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from nav_msgs.msg import OccupancyGrid
 from perception_drive import FRAME, Drive, scene
 from processes import wait_for
@@ -103,7 +102,7 @@ class Robot:
             said = str(wait_for(found, PATIENCE_S, "diagnostics"))
         except TimeoutError as error:
             raise AssertionError(
-                f"{level.name} {pattern!r} was not said, but {last!r}:\n"
+                f"{node} did not say {level.name} {pattern!r} but {last!r}:\n"
                 f"{self.process.output()[-2000:]}"
             ) from error
         _log.info("%4.1f s: %s", time.monotonic() - begun, said)
@@ -133,6 +132,3 @@ class Robot:
             stamp_ns = self.clock()
             for send in list(self.streams.values()):
                 send(stamp_ns)
-
-
-__all__ = ["ERROR", "OK", "WARN", "DiagnosticArray", "Robot"]
