@@ -76,6 +76,10 @@ def _suite(name: str) -> Suite:
         from pdn_ros.benchmark.deadline_suite import deadline
 
         return deadline
+    if name == "soak":
+        from pdn_ros.benchmark.soak import soak
+
+        return soak
     from pdn_ros.benchmark.node_suites import live, memory, node, start
 
     return {"node": node, "live": live, "memory": memory, "start": start}[name]

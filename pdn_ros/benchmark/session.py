@@ -86,9 +86,9 @@ class ImagePublisher:
         """Return whether anybody subscribes to the images."""
         return bool(self._images.get_subscription_count())
 
-    def publish(self) -> int:
-        """Publish; returns the image's stamp, taken just before that."""
-        stamp_ns = time.time_ns()
+    def publish(self, stamp_ns: int | None = None) -> int:
+        """Publish; returns the image's stamp, taken just before that unless it is given."""
+        stamp_ns = time.time_ns() if stamp_ns is None else stamp_ns
         stamp = split_stamp(stamp_ns)
         _STAMP.pack_into(self._info, _STAMP_AT, *stamp)
         self._infos.publish(bytes(self._info))

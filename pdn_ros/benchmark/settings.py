@@ -10,7 +10,9 @@ Device = Literal["auto", "cpu", "cuda"]
 Size = tuple[int, int]
 """Width and height, pixels."""
 
-SUITES: Final = ("network", "segformer", "deadline", "node", "live", "memory", "start")
+SUITES: Final = ("network", "segformer", "deadline", "node", "live", "memory", "start", "soak")
+DEFAULT_SUITES: Final = tuple(suite for suite in SUITES if suite != "soak")
+"""All but what takes half an hour."""
 QUICK_SUITES: Final = ("network", "node", "start")
 
 HD: Final[Size] = (1280, 720)
@@ -35,9 +37,12 @@ class BenchmarkSettings:
         growth_frames: Frames over which the node's memory is watched.
         cycles: Lifecycle cycles over which it is watched; one moves it by 5 MB either way.
         starts: Cold starts.
+        soak_frames: Masks after which a soak ends.
+        soak_minutes: Time after which it ends in any case.
+        seed: Of the soak's faults.
     """
 
-    suites: tuple[str, ...] = SUITES
+    suites: tuple[str, ...] = DEFAULT_SUITES
     frames: int = 200
     seconds: float = 4.0
     sizes: tuple[Size, ...] = (HD, FULL_HD, UHD)
@@ -49,6 +54,9 @@ class BenchmarkSettings:
     growth_frames: int = 1500
     cycles: int = 90
     starts: int = 3
+    soak_frames: int = 10_000
+    soak_minutes: float = 30.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         unknown = [suite for suite in self.suites if suite not in SUITES]
@@ -73,4 +81,5 @@ class BenchmarkSettings:
             growth_frames=min(self.growth_frames, 200),
             cycles=6,
             starts=1,
+            soak_minutes=min(self.soak_minutes, 1.0),
         )

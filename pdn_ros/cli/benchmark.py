@@ -16,8 +16,8 @@ def benchmark(
         str,
         typer.Option(
             metavar="SUITE,...",
-            help="network, segformer, deadline, node, live, memory, start; all that can run here "
-            "by default.",
+            help="network, segformer, deadline, node, live, memory, start, soak; all that can run "
+            "here but soak by default.",
         ),
     ] = "",
     frames: Annotated[int, typer.Option(min=1, help="Frames of a timing, after warm-up.")] = 200,
@@ -44,6 +44,13 @@ def benchmark(
     growth_frames: Annotated[
         int, typer.Option(min=10, help="Frames over which the node's memory is watched.")
     ] = 1500,
+    soak_frames: Annotated[
+        int, typer.Option(min=1, help="Masks after which a soak ends.")
+    ] = 10_000,
+    soak_minutes: Annotated[
+        float, typer.Option(min=0.1, help="Minutes after which a soak ends in any case.")
+    ] = 30.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the soak's random faults.")] = 0,
     quick: Annotated[
         bool,
         typer.Option(
@@ -69,10 +76,10 @@ def benchmark(
         from pdn_ros.benchmark import show
         from pdn_ros.benchmark.measurements import Benchmark, require_same_machine
         from pdn_ros.benchmark.run import run
-        from pdn_ros.benchmark.settings import QUICK_SUITES, SUITES, BenchmarkSettings
+        from pdn_ros.benchmark.settings import DEFAULT_SUITES, QUICK_SUITES, BenchmarkSettings
 
     settings = BenchmarkSettings(
-        suites=words(suite) or (QUICK_SUITES if quick else SUITES),
+        suites=words(suite) or (QUICK_SUITES if quick else DEFAULT_SUITES),
         frames=frames,
         seconds=seconds,
         sizes=tuple(image_size(word) for word in words(sizes)),
@@ -81,6 +88,9 @@ def benchmark(
         backends=words(backend),
         weights=weights,
         growth_frames=growth_frames,
+        soak_frames=soak_frames,
+        soak_minutes=soak_minutes,
+        seed=seed,
     )
     if quick:
         settings = settings.quick()

@@ -4,9 +4,13 @@ Levels follow results: a node whose inputs arrive and whose outputs do not is an
 believes of itself.
 """
 
+import os
+import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -17,8 +21,10 @@ from rclpy.lifecycle import LifecycleNode
 PERIOD_S = 0.5
 REPEAT_S = 5.0
 """The same kind of problem is logged at most this often."""
-RECENT_S = 3.0
-"""For so long a problem shows in the level of the diagnostics."""
+RECENT_S = 2.0
+"""For so long a problem shows in the level of the diagnostics, and a result in the rate."""
+PROCESS = f"{socket.gethostname()}:{os.getpid()}"
+"""Host and id of this process."""
 
 
 class Level(IntEnum):
@@ -34,6 +40,15 @@ class Condition(NamedTuple):
 
     level: Level
     message: str
+
+
+@dataclass
+class Problem:
+    """The newest problem of a kind, when it was seen, and when its kind was logged."""
+
+    message: str
+    at: float
+    logged_at: float
 
 
 class Health:
@@ -58,57 +73,77 @@ class Health:
         self._state = state
         self._conditions = conditions
         self._values = values
+        self.name = f"{node.get_fully_qualified_name().lstrip('/')}: frames"
+        """Of the status."""
         self._lock = threading.Lock()
-        self._logged: dict[str, float] = {}
-        self._error, self._error_at = "", float("-inf")
+        self._problems: dict[str, Problem] = {}
         self._failure = ""
         self._done = 0
-        self._recent: list[float] = []
-        self._last_done_at = time.monotonic()
-        self.age_ms = 0.0
+        self._results: deque[tuple[float, float]] = deque()  # when, and the age, milliseconds
+        self._waiting_since: float | None = None
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Steady: the report must come when simulated time stands still.
-        node.create_timer(PERIOD_S, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        node.create_timer(PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def expect(self) -> None:
+        """Begin to wait for a result, unless one is awaited already."""
+        with self._lock:
+            self._waiting_since = self._waiting_since or time.monotonic()
 
     def done(self, age_ms: float) -> None:
         """Count a message that was worked through, `age_ms` after its stamp."""
         now = time.monotonic()
         with self._lock:
             self._done += 1
-            self._last_done_at = now
-            self._recent = [at for at in self._recent if now - at < RECENT_S] + [now]
-            self.age_ms = age_ms
+            self._waiting_since = None
+            self._results.append((now, age_ms))
+            # One more than the recent ones: it begins the first interval.
+            while len(self._results) > 2 and now - self._results[1][0] > RECENT_S:
+                self._results.popleft()
 
     def restart(self) -> None:
-        """Begin to wait for results from now on."""
+        """Forget the results: none is awaited at present."""
         with self._lock:
-            self._last_done_at = time.monotonic()
+            self._waiting_since = None
+            self._results.clear()
 
-    def since_done_s(self) -> float:
-        """Return the seconds since the last result."""
+    def waited_s(self) -> float:
+        """Return for how long inputs have come without any result."""
         with self._lock:
-            return time.monotonic() - self._last_done_at
+            return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
 
     def rate_hz(self) -> float:
-        """Return the results a second over the last seconds."""
+        """Return the results a second; 0 before the second one."""
+        with self._lock:
+            if len(self._results) < 2:
+                return 0.0
+            first, last, count = self._results[0][0], self._results[-1][0], len(self._results) - 1
+            # The interval that still runs counts once it is longer than the others were.
+            span = time.monotonic() - first
+            return min(count / max(last - first, 1e-6), (count + 1) / span)
+
+    def ages_ms(self) -> list[float]:
+        """Return the ages of the recent results."""
         now = time.monotonic()
         with self._lock:
-            return sum(now - at < RECENT_S for at in self._recent) / RECENT_S
+            return [age_ms for at, age_ms in self._results if now - at < RECENT_S]
 
-    @property
-    def last_error(self) -> str:
-        """The newest problem; empty when there was none."""
-        return self._error
+    def reasons(self) -> list[str]:
+        """Return the problems that were seen since a result is awaited."""
+        with self._lock:
+            since = self._waiting_since
+            return [p.message for p in self._problems.values() if since and p.at >= since]
 
     def report(self, kind: str, message: str) -> None:
         """Report a problem that the node survives; each kind is logged every few seconds."""
         now = time.monotonic()
         with self._lock:
-            self._error, self._error_at = message, now
-            if now - self._logged.get(kind, float("-inf")) < REPEAT_S:
-                return
-            self._logged[kind] = now
-        self._node.get_logger().warning(message)
+            before = self._problems.get(kind)
+            quiet = before is not None and now - before.logged_at < REPEAT_S
+            logged_at = before.logged_at if before is not None and quiet else now
+            self._problems[kind] = Problem(message, now, logged_at)
+        if not quiet:
+            self._node.get_logger().warning(message)
 
     def configuration_failed(self, message: str) -> None:
         """Report why the node could not be configured; "" when it could."""
@@ -116,17 +151,18 @@ class Health:
         if message:
             self._node.get_logger().error(message)
 
-    def _publish(self) -> None:
+    def publish(self) -> None:
+        """Publish what holds now."""
         now = time.monotonic()
         with self._lock:
-            error, since = self._error, now - self._error_at
-            done, age_ms = self._done, self.age_ms
+            problems = list(self._problems.values())
+            done, age_ms = self._done, self._results[-1][1] if self._results else 0.0
+        newest = max(problems, key=lambda problem: problem.at, default=None)
         state = self._state()
         found = list(self._conditions())
         if self._failure:
             found.append(Condition(Level.ERROR, self._failure))
-        if since < RECENT_S:
-            found.append(Condition(Level.WARN, error))
+        found += [Condition(Level.WARN, p.message) for p in problems if now - p.at < RECENT_S]
         worst = max((condition.level for condition in found), default=Level.OK)
         messages = [condition.message for condition in found if condition.level == worst]
         values = {
@@ -135,11 +171,12 @@ class Health:
             "age_ms": f"{age_ms:.1f}",
             "frames": str(done),
             **self._values(),
-            "last_error": f"{error} ({since:.0f} s ago)" if error else "none",
+            "process": PROCESS,
+            "last_error": f"{newest.message} ({now - newest.at:.0f} s ago)" if newest else "none",
         }
         status = DiagnosticStatus(
             level=bytes([worst]),
-            name=f"{self._node.get_fully_qualified_name().lstrip('/')}: frames",
+            name=self.name,
             message="; ".join(dict.fromkeys(messages)) or state,
             hardware_id="pdn_ros",
             values=[KeyValue(key=key, value=value) for key, value in values.items()],

@@ -53,7 +53,13 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
         points, sensor = latest_only(self.config.points_qos), latest_only()
         return [
             self.create_subscription(PointCloud2, "points", self.take, points, raw=True),
-            self.create_subscription(CameraInfo, "camera_info", self._take_info, sensor, raw=True),
+            self.create_subscription(
+                CameraInfo,
+                "camera_info",
+                self.guard("camera_info", self._take_info),
+                sensor,
+                raw=True,
+            ),
         ]
 
     def work(self, item: bytes) -> None:

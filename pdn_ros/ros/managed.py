@@ -1,7 +1,7 @@
 """What both nodes share: life cycle, parameters, diagnostics, a worker, input only when wanted."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Generic
 
 from rclpy.clock import Clock, ClockType, JumpThreshold
@@ -13,6 +13,7 @@ from pdn_ros.config import AnyConfig
 from pdn_ros.errors import InputError
 from pdn_ros.ros.bond import Bond
 from pdn_ros.ros.diagnostics import Condition, Health, Level
+from pdn_ros.ros.namesakes import Namesakes
 from pdn_ros.ros.parameters import Parameters
 from pdn_ros.ros.slot import Worker
 from pdn_ros.ros.tf import TfListener
@@ -21,8 +22,10 @@ SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 LISTENERS_S = 0.2
 """How often a lazy node looks whether anybody listens."""
-SILENCE_S = 2.0
-"""After so long without input, or without a result of it, the diagnostics say so."""
+SILENCE_S = 1.5
+"""After so long without input the diagnostics say so: with their period that is within 2 s."""
+ANSWER_S = 2.0
+"""After so long without a result of the input the diagnostics say so."""
 STOP_S = 10.0
 FOREIGN_CLOCK_MS = 3_600_000.0
 """Stamps that are off by more belong to a recording."""
@@ -59,7 +62,6 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         self._topics = topics
         self._outputs: dict[str, Any] = {}
         self._state = "unconfigured"
-        self._open = False
         self._watch: Any = None
         self._bond = Bond(self)
         self._heard_at = time.monotonic()
@@ -67,6 +69,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         self.health = Health(
             self, state=lambda: self._state, conditions=self._conditions, values=self._values
         )
+        self._namesakes = Namesakes(self, self.health.name)
         self.parameters: Parameters[AnyConfig] = Parameters(
             self, kind, frozen=lambda: self._state != "unconfigured", changed=self._changed
         )
@@ -127,8 +130,30 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
     def take(self, item: Any) -> None:
         """Take a message in for the worker; the newest wins."""
         self._heard_at = time.monotonic()
+        self.health.expect()
         if self.worker is not None:
             self.worker.slot.put(item)
+
+    def skip(self) -> None:
+        """Leave a message alone: it came, and nobody misses its result."""
+        self._heard_at = time.monotonic()
+        self.health.restart()
+
+    def guard(self, kind: str, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """Return a callback for an input whose errors are reported: the executor knows no better.
+
+        Args:
+            kind: Of the problem: the topic.
+            take: What to do with a message.
+        """
+
+        def guarded(data: bytes) -> None:
+            try:
+                take(data)
+            except Exception as error:  # noqa: BLE001 - reported; the next message may be good
+                self._failed(error, kind)
+
+        return guarded
 
     def wanted(self, *names: str) -> bool:
         """Say whether somebody listens to one of the outputs; without names: to any."""
@@ -156,9 +181,11 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read the parameters and set up; one line and no change when that fails."""
+        self._state = "configuring"
+        self.health.publish()  # the next report comes when weights and models are loaded
         try:
             self.config = self.parameters.config()
-            self.transforms = TfListener(self)
+            self.transforms = TfListener(self, self.health.report)
             self.setup(self.config)
             for name, (kind, qos) in self._topics.items():
                 self._outputs[name] = self.create_lifecycle_publisher(kind, f"~/{name}", qos)
@@ -237,6 +264,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         if self.transforms is not None:
             self.transforms.close()
         self._state = "inactive"
+        self.health.restart()
         self.forget()
 
     def _free(self) -> None:
@@ -249,8 +277,8 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
 
     def _listen(self) -> None:
         want = not getattr(self.config, "lazy", False) or self.wanted()
-        if want and not self._open:
-            self._open, self._heard_at = True, time.monotonic()
+        if want and not self.inputs:
+            self._heard_at = time.monotonic()
             self.health.restart()
             self.inputs = self.subscribe()
         elif not want:
@@ -258,9 +286,6 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         self.poll()
 
     def _close_inputs(self) -> None:
-        if not self._open:
-            return
-        self._open = False
         for subscription in self.inputs:
             self.destroy_subscription(subscription)
         self.inputs = []
@@ -278,35 +303,49 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         else:
             self.health.restart()  # nobody misses a result
 
-    def _failed(self, error: Exception) -> None:
-        known = isinstance(error, InputError | LookupError)
-        what = self._subject[0]
-        line = str(error) if known else f"{what} dropped: {type(error).__name__}: {error}"
-        self.health.report(what if known else type(error).__name__, line)
+    def _failed(self, error: Exception, what: str = "") -> None:
+        what = what or self._subject[0]
+        if not isinstance(error, InputError | LookupError):
+            line = f"{what} dropped: {type(error).__name__}: {error}"
+            self.health.report(type(error).__name__, line)
+            return
+        line = str(error)
+        self.health.report(what, line if line.startswith(what) else f"{what}: {line}")
 
     def _conditions(self) -> Iterator[Condition]:
-        if self._state == "active" and self._open:
+        self._namesakes.poll()
+        if other := self._namesakes.other():
+            name = self.get_fully_qualified_name()
+            yield Condition(Level.WARN, f"another node is called {name}: {other}")
+        if self._state == "configuring":
+            yield Condition(Level.WARN, "being configured: weights and models are loaded")
+        if self._state != "active":
+            return
+        if self.inputs:
             yield from self._supervise()
-        if self._state == "active":
-            yield from self.conditions()
+        yield from self.conditions()
 
     def _supervise(self) -> Iterator[Condition]:
-        """Say when input or results fail to come."""
+        """Say when input or results fail to come, or have stamps of another clock."""
         what, result = self._subject
-        silent_s = time.monotonic() - self._heard_at
-        idle_s = self.health.since_done_s()
-        if silent_s >= SILENCE_S:
+        waited_s = self.health.waited_s()
+        if time.monotonic() - self._heard_at >= SILENCE_S:
             yield Condition(Level.WARN, f"no {what} on {self.inputs[0].topic_name}")
         elif delay := self.delay():
             yield Condition(Level.WARN, delay)
-        elif idle_s >= SILENCE_S and self.wanted():
-            reason = f": {self.health.last_error}" if self.health.last_error else ""
-            line = f"{what}s arrive and no {result} has come for {idle_s:.0f} s{reason}"
-            yield Condition(Level.ERROR, line)
-        if abs(self.health.age_ms) > FOREIGN_CLOCK_MS and not self._simulated_time():
+        elif waited_s >= ANSWER_S and self.wanted():
+            reasons = "; ".join(dict.fromkeys(self.health.reasons()))
+            line = f"{what}s arrive and no {result} has come for {waited_s:.0f} s"
+            yield Condition(Level.ERROR, f"{line}: {reasons}" if reasons else line)
+        if self._simulated_time():
+            if not self.get_clock().now().nanoseconds:
+                yield Condition(Level.WARN, "use_sim_time is set and nothing comes on /clock")
+            return
+        away_ms = max((abs(age_ms) for age_ms in self.health.ages_ms()), default=0.0)
+        if away_ms > FOREIGN_CLOCK_MS:
             yield Condition(
                 Level.WARN,
-                f"stamps are {abs(self.health.age_ms) / 3.6e6:.0f} hours away from the clock: "
+                f"stamps are {away_ms / 3.6e6:.0f} hours away from the clock: "
                 "a recording needs use_sim_time",
             )
 

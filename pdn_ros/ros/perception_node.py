@@ -30,9 +30,9 @@ from pdn_ros.ros.spin import run
 
 JUMP_NS = 500_000_000
 """An image that is older than its predecessor by more comes from a recording that started again."""
-LOSS_WINDOW = 25
-"""Polls over which images and camera_infos are counted against each other."""
-LOSS_MESSAGES = 15
+LOSS_WINDOW = 9
+"""Polls over which images and camera_infos are counted against each other: 1.6 s."""
+LOSS_MESSAGES = 6
 PRIOR = 2
 """Place of the prior among the inputs."""
 
@@ -49,7 +49,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         self._refined = 0
         self._overhead_ms = 0.0
         self._prior_at: float | None = None
-        self._infos = 0
+        self._images = self._infos = 0
         self._counts: deque[tuple[int, int]] = deque(maxlen=LOSS_WINDOW)
         super().__init__(
             "perception",
@@ -92,9 +92,14 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             publishers.publish_classes(self, self._perception.pipeline.classes)
         return [
             make(kind, name, self._take_image, latest_only(config.image_qos), raw=True),
-            make(CameraInfo, "camera_info", self._take_info, sensor, raw=True),
-            make(PatchPrior, "lidar_prior", self._take_prior, sensor, raw=True),
-            make(Image, "lidar_depth", self._take_depth, sensor, raw=True),
+            *(
+                make(message, topic, self.guard(topic, take), sensor, raw=True)
+                for message, topic, take in (
+                    (CameraInfo, "camera_info", self._take_info),
+                    (PatchPrior, "lidar_prior", self._take_prior),
+                    (Image, "lidar_depth", self._take_depth),
+                )
+            ),
         ]
 
     def work(self, item: tuple[bytes, int]) -> None:
@@ -132,8 +137,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
 
     def poll(self) -> None:
         """Clear the grid when the camera is dead; see whether a LiDAR is there."""
-        slot = self.worker.slot if self.worker is not None else None
-        self._counts.append((slot.received if slot else 0, self._infos))
+        self._counts.append((self._images, self._infos))
         if self._perception is not None:
             self._publish_grid(self._perception.mapper.expired())
             priors = self.inputs[PRIOR].get_publisher_count() if self.inputs else 0
@@ -149,25 +153,29 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
 
     def conditions(self) -> Iterator[Condition]:
         """Yield what is worse than it should be although masks come."""
+        if not self._enabled:
+            yield Condition(Level.OK, "images are left alone: ~/enable is false")
         limits = self.config.health
-        rate, age_ms = self.health.rate_hz(), self.health.age_ms
-        if self._enabled and rate and rate < limits.min_rate:
+        rate, age_ms = self.health.rate_hz(), max(self.health.ages_ms(), default=0.0)
+        if rate and rate < limits.min_rate:
             yield Condition(Level.WARN, f"{rate:.1f} masks a second, below {limits.min_rate:g}")
         if limits.max_age_ms and age_ms > limits.max_age_ms:
             yield Condition(
                 Level.WARN, f"masks are {age_ms:.0f} ms old, above {limits.max_age_ms:g}"
             )
-        if self._prior_at is not None and time.monotonic() - self._prior_at >= SILENCE_S:
-            since = time.monotonic() - self._prior_at
-            yield Condition(Level.WARN, f"the LiDAR's prior is lost for {since:.0f} s")
-        perception = self._perception
-        if perception is None:
+        perception, transforms = self._perception, self.transforms
+        if perception is None or transforms is None:
             return
         if perception.pipeline.fallback:
             yield Condition(Level.WARN, perception.pipeline.fallback)
-        frame, wanted = perception.mapper.frame, self.config.grid.frame
-        if frame and frame != wanted and self.wanted("occupancy"):
-            yield Condition(Level.WARN, f"the grid stands in {frame}: TF has no {wanted}")
+        if not self.inputs:
+            return
+        if self._prior_at is not None and time.monotonic() - self._prior_at >= SILENCE_S:
+            since = time.monotonic() - self._prior_at
+            yield Condition(Level.WARN, f"the LiDAR's prior is lost for {since:.0f} s")
+        frame, base = self.config.grid.frame, self.config.base_frame
+        if self.wanted("occupancy") and not transforms.connected(frame, base):
+            yield Condition(Level.WARN, f"the grid stands in {base}: TF has no {frame}")
         yield from self._losses()
 
     def values(self) -> dict[str, str]:
@@ -228,19 +236,23 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             self.send("occupancy", write_grid(*due))
 
     def _take_image(self, data: bytes, info: dict[str, int]) -> None:
-        if self._enabled:
+        self._images += 1
+        if not self._enabled:
+            self.skip()
+        else:
             # Not every middleware says when a message came in.
             self.take((data, info["received_timestamp"] or time.time_ns()))
 
     def _take_info(self, data: bytes) -> None:
         self._infos += 1
         if self._perception is not None:
-            self._perception.cameras.put(read_camera_info(data))
+            info = read_camera_info(data, max_pixels=self.config.max_pixels)
+            self._perception.cameras.put(info)
 
     def _take_prior(self, data: bytes) -> None:
-        self._prior_at = time.monotonic()
         if self._perception is not None:
             self._perception.lidar.put_prior(read_prior(data))
+            self._prior_at = time.monotonic()
 
     def _take_depth(self, data: bytes) -> None:
         if self._perception is not None:

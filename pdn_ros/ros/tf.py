@@ -1,6 +1,7 @@
 """TfListener from /tf and /tf_static."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
@@ -14,6 +15,7 @@ from pdn_ros.geometry.transform_buffer import TransformBuffer
 from pdn_ros.geometry.transforms import Matrix
 from pdn_ros.messages.transforms import read_poses
 
+Report = Callable[[str, str], None]
 _RESTART_S = 1.0
 _POLL_S = 0.5
 _DEPTH = 1000  # messages that may come between two polls
@@ -26,10 +28,15 @@ class TfListener:
     in Python spends more time on a message than everything here, is left out: messages wait
     in the middleware until somebody looks a transform up, are taken as bytes, and become matrices
     only where a lookup needs them. For any thread. Nothing is heard before `open`.
+
+    Args:
+        node: Which listens.
+        report: Called with a kind and one line when a message is damaged or makes no sense.
     """
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, report: Report) -> None:
         self._node = node
+        self._report = report
         self._buffer = TransformBuffer(restart_s=_RESTART_S)
         self._lock = threading.Lock()
         self._subscriptions: dict[Any, bool] = {}
@@ -110,12 +117,9 @@ class TfListener:
                     else:
                         self._buffer.add(parent, child, stamp_ns, pose)
                 except ValueError as error:
-                    self._warn(f"{error}; ignored")
+                    self._report("transform", f"{error}; ignored")
         except InputError as error:
-            self._warn(f"tf: {error}")
-
-    def _warn(self, line: str) -> None:
-        self._node.get_logger().warning(line, throttle_duration_sec=5.0)
+            self._report("transform", f"tf: {error}")
 
 
 class _NeverExecuted(CallbackGroup):  # type: ignore[misc]  # rclpy is untyped here

@@ -14,7 +14,8 @@ from geometry_msgs.msg import TransformStamped  # noqa: E402
 from pdn_ros.msg import PatchPrior  # noqa: E402
 from processes import wait_for  # noqa: E402
 from rclpy.serialization import serialize_message  # noqa: E402
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField  # noqa: E402
+from scans import cloud, scan  # noqa: E402
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from pdn_ros.geometry.camera import Camera  # noqa: E402
@@ -31,26 +32,6 @@ CAMERA = Camera(WIDTH, HEIGHT, np.array(K).reshape(3, 3), np.zeros(5), "plumb_bo
 T_BASE_CAMERA = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]], float)
 T_BASE_LIDAR = np.eye(4)
 T_BASE_LIDAR[2, 3] = 1.8
-
-
-def scan() -> np.ndarray:
-    """Ground rings and a post, in the LiDAR's frame; (N, 3)."""
-    rng = np.random.default_rng(0)
-    angle, ground = rng.uniform(-0.6, 0.6, 4000), rng.uniform(4, 30, 4000)
-    floor = np.stack((ground * np.cos(angle), ground * np.sin(angle), np.full(4000, -1.8)), axis=1)
-    post = np.stack((np.full(12, 15.0), np.full(12, 2.0), np.linspace(-1.2, 0.4, 12)), axis=1)
-    return np.concatenate((floor, post)).astype(np.float32)
-
-
-def cloud(points: np.ndarray, stamp_ns: int, frame: str = "lidar") -> PointCloud2:
-    message = PointCloud2(height=1, width=len(points), point_step=12, row_step=12 * len(points))
-    message.fields = [
-        PointField(name=n, offset=4 * i, datatype=7, count=1) for i, n in enumerate("xyz")
-    ]
-    message.header.frame_id = frame
-    message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 10**9)
-    message.data.frombytes(points.tobytes())
-    return message
 
 
 def transform(parent: str, child: str, stamp_ns: int, xyz=(0, 0, 0), q=(0, 0, 0, 1)):

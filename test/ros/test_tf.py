@@ -30,7 +30,7 @@ def transform(parent, child, seconds, x=0.0, yaw=0.0, w=None) -> TransformStampe
 
 @pytest.fixture(scope="module")
 def tf(probe):
-    transforms = TfListener(probe.node)
+    transforms = TfListener(probe.node, lambda kind, line: None)
     probe.do(transforms.open)
     moving = probe.publisher(TFMessage, "/tf", 100)
     fixed = probe.publisher(TFMessage, "/tf_static", LATCHED)

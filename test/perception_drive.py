@@ -72,20 +72,26 @@ class Drive:
         self.infos = probe.publisher(CameraInfo, "/camera_info", SENSOR)
         self.tf = probe.publisher(TFMessage, "/tf", 100)
         self.statics = probe.publisher(TFMessage, "/tf_static", LATCHED)
-        camera = moving("base_link", FRAME, 0, z=1.5)
+        self.camera = camera = moving("base_link", FRAME, 0, z=1.5)
         turn = camera.transform.rotation  # optical axes (REP 103) in a body's
         turn.x, turn.y, turn.z, turn.w = -0.5, 0.5, -0.5, 0.5
         self.statics.publish(TFMessage(transforms=[camera]))
         probe.listen(DiagnosticArray, "/diagnostics", 10)
 
     def send(self, image: np.ndarray, stamp_ns: int) -> None:
+        self.send_info(stamp_ns)
+        self.send_transform(stamp_ns)
+        self.images.publish(write_image(Header(stamp_ns, FRAME), image, "bgr8"))
+
+    def send_info(self, stamp_ns: int) -> None:
         info = CameraInfo(width=WIDTH, height=HEIGHT, distortion_model="plumb_bob", d=[0.0] * 5)
         info.k = [200.0, 0.0, 159.5, 0.0, 200.0, 119.5, 0.0, 0.0, 1.0]
         info.header.frame_id = FRAME
         info.header.stamp.sec, info.header.stamp.nanosec = divmod(stamp_ns, 10**9)
         self.infos.publish(info)
-        self.tf.publish(TFMessage(transforms=[moving("odom", "base_link", stamp_ns, x=12.34)]))
-        self.images.publish(write_image(Header(stamp_ns, FRAME), image, "bgr8"))
+
+    def send_transform(self, stamp_ns: int, x: float = 12.34) -> None:
+        self.tf.publish(TFMessage(transforms=[moving("odom", "base_link", stamp_ns, x=x)]))
 
     def ask(
         self, *names: str, image: np.ndarray | None = None, before=lambda stamp_ns: None
