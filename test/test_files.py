@@ -85,9 +85,9 @@ def test_the_longest_name_fits_and_a_longer_one_is_said(tmp_path: Path) -> None:
         part.touch()
     assert list(tmp_path.iterdir()) == [target]
     longer = tmp_path / ("x" * 256)
-    with pytest.raises(InputError, match=r"xxx: cannot be written \(File name too long\)"):
-        with atomic(longer):
-            pytest.fail("nothing is computed for a name that cannot be written")
+    said = r"xxx: cannot be written \(File name too long\)"
+    with pytest.raises(InputError, match=said), atomic(longer):
+        pytest.fail("nothing is computed for a name that cannot be written")
     assert list(tmp_path.iterdir()) == [target]
 
 
