@@ -1,20 +1,15 @@
 """Fixtures with real processes and real DDS, on a domain of their own."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pdn_ros.harness.processes import NodeProcess
+from pdn_ros.harness.processes import NodeProcess, enter_own_domain
 
-CONFIG = Path(__file__).resolve().parents[1] / "config"
 # Before anything creates a context; the domain differs between test runs on one machine.
-os.environ["ROS_DOMAIN_ID"] = str(os.getpid() % 90 + 10)
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(CONFIG / "fastdds.xml")
+enter_own_domain()
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def segment(
     repeated = len(images) - len({path.stem for path in images})
     if repeated:
         raise InputError(f"{repeated} images share a name with another one: rename them")
-    if missing := [path for path in images if not path.is_file()]:
+    if missing := [path for path in images if _missing(path)]:
         raise InputError(f"{missing[0]}: no such file ({len(missing)} of {len(images)} missing)")
     require_writable(out)
 
@@ -57,17 +57,30 @@ def segment(
     with progress("segment") as report:
         for number, path in enumerate(images):
             try:
+                if not path.is_file():  # a pipe would never end
+                    raise InputError(f"{path}: is not a file")
                 image = read_image_file(path, upright=True)
                 write_result(path, image, pipeline.segment(image), pipeline, out)
-            except (InputError, OSError, MemoryError) as error:
+            except Exception as error:  # noqa: BLE001 - one image must not end the others' work
                 failures += 1
-                line = str(error) or type(error).__name__
+                line = " ".join(str(error).split()) or type(error).__name__
                 named = line if str(path) in line else f"{path}: {line}"
                 print(f"pdn: error: {named}", file=sys.stderr)
             report(number + 1, len(images))
     print(f"{len(images) - failures} of {len(images)} images segmented: {out}")
     if failures:
         raise typer.Exit(1)
+
+
+def _missing(path: Path) -> bool:
+    """Return whether there is nothing of this name: the command line is wrong, not an image."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return True
+    except OSError:  # whatever it is, it stands beside images that can be had
+        return False
+    return False
 
 
 def write_result(

@@ -1,6 +1,7 @@
 """Nodes as processes of their own that never outlive this one."""
 
 import ctypes
+import fcntl
 import os
 import re
 import signal
@@ -10,8 +11,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
 from typing import Final
 
+from pdn_ros.errors import InputError
 from pdn_ros.resources import config_path
 
 MODULES: Final = {
@@ -21,6 +25,7 @@ MODULES: Final = {
 """Module of each of our nodes by its name."""
 _GRACE_S: Final = 3.0
 _PR_SET_PDEATHSIG: Final = 1
+_DOMAINS: Final = 100
 _ROS_PREFIX: Final = re.compile(r"^(\[[^\]]*\] ?)+: ")
 """Level, time and name, as rclpy prints them."""
 
@@ -97,14 +102,46 @@ class NodeProcess:
 
 
 def enter_own_domain() -> int:
-    """Give this process and the nodes that it starts a ROS domain on this host; return its id."""
-    domain = 1 + os.getpid() % 100
+    """Give this process and the nodes that it starts a ROS domain on this host; return its id.
+
+    Raises:
+        InputError: Other processes have all of them.
+    """
+    domain = _take_domain()
     os.environ.update(
         ROS_DOMAIN_ID=str(domain),
         ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST",
         FASTRTPS_DEFAULT_PROFILES_FILE=str(config_path("fastdds.xml")),
     )
     return domain
+
+
+@cache
+def _take_domain() -> int:
+    """Return the id of a domain that is this process's own until it ends."""
+    first = os.getpid()  # spreads those that start at once
+    for domain in (1 + (first + i) % _DOMAINS for i in range(_DOMAINS)):
+        path = Path(tempfile.gettempdir(), f"pdn_ros-domain-{domain}.lock")
+        with suppress(OSError):  # locked, or another user's that cannot be read: taken
+            lock = _open_lock(path)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+                raise
+            return domain  # the lock is held as long as the process lives
+    raise InputError(
+        f"ROS domains 1 to {_DOMAINS} are all in use on this machine: end other runs "
+        f"(their locks are {tempfile.gettempdir()}/pdn_ros-domain-*.lock)"
+    )
+
+
+def _open_lock(path: Path) -> int:
+    """Open a file that processes of all users lock; it is never written."""
+    try:  # Linux refuses O_CREAT for another user's file in a shared folder
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CREAT, 0o444)
 
 
 @contextmanager

@@ -27,7 +27,6 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
     def __init__(self, **options: Any) -> None:
         self._cameras = CameraTracker()
         self._projector: ScanProjector | None = None
-        self._picture: Any = None
         self._image: bytes | None = None
         self._returns = 0
         super().__init__(
@@ -45,7 +44,6 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
 
     def teardown(self) -> None:
         """Free the projector."""
-        self._look(False)
         self._projector = None
 
     def subscribe(self) -> list[Any]:
@@ -61,6 +59,15 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
                 raw=True,
             ),
         ]
+
+    def subscribe_on_demand(self) -> list[Any]:
+        """Subscribe to the images below the overlay."""
+        self._image = None
+        return [self.create_subscription(Image, "image", self._keep, latest_only(), raw=True)]
+
+    def demands(self) -> bool:
+        """Say whether somebody looks at the overlay."""
+        return self.wanted("overlay")
 
     def work(self, item: bytes) -> None:
         """Work one scan through: read, project, publish."""
@@ -83,25 +90,12 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
                 self.send("overlay", write_image(image_header, picture, "bgr8"))
         self.health.done(self.age_ms(header.stamp_ns))
 
-    def poll(self) -> None:
-        """Take images only while somebody looks at the overlay."""
-        self._look(bool(self.inputs) and self.wanted("overlay"))
-
     def forget(self, stamp_ns: int | None = None) -> None:
         """Nothing is gathered over time but transforms, which the base forgets."""
 
     def values(self) -> dict[str, str]:
         """Return the returns in the image for the diagnostics."""
         return {"returns_in_image": str(self._returns)}
-
-    def _look(self, want: bool) -> None:
-        if want and self._picture is None:
-            self._picture = self.create_subscription(
-                Image, "image", self._keep, latest_only(), raw=True
-            )
-        elif not want and self._picture is not None:
-            self.destroy_subscription(self._picture)
-            self._picture = self._image = None
 
     def _keep(self, data: bytes) -> None:
         self._image = data

@@ -58,6 +58,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         self.transforms: TfListener | None = None
         self.worker: Worker[Any] | None = None
         self.inputs: list[Any] = []
+        self.inputs_on_demand: list[Any] = []
         self._subject = subject
         self._topics = topics
         self._outputs: dict[str, Any] = {}
@@ -94,6 +95,14 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
     def subscribe(self) -> list[Any]:
         """Subscribe to the inputs; the first one is what is worked through."""
         raise NotImplementedError
+
+    def subscribe_on_demand(self) -> list[Any]:
+        """Subscribe to what is taken only while `demands`."""
+        return []
+
+    def demands(self) -> bool:
+        """Say whether the inputs on demand are needed; asked only while the others are open."""
+        return self.wanted()
 
     def work(self, item: Any) -> None:
         """Work one message through, in the worker's thread."""
@@ -283,9 +292,20 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
             self.inputs = self.subscribe()
         elif not want:
             self._close_inputs()
+        demanded = bool(self.inputs) and self.demands()
+        if demanded and not self.inputs_on_demand:
+            self.inputs_on_demand = self.subscribe_on_demand()
+        elif not demanded:
+            self._close_inputs_on_demand()
         self.poll()
 
+    def _close_inputs_on_demand(self) -> None:
+        for subscription in self.inputs_on_demand:
+            self.destroy_subscription(subscription)
+        self.inputs_on_demand = []
+
     def _close_inputs(self) -> None:
+        self._close_inputs_on_demand()
         for subscription in self.inputs:
             self.destroy_subscription(subscription)
         self.inputs = []

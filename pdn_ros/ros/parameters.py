@@ -1,6 +1,7 @@
 """ROS parameters of a configuration: declared with all that is known, and kept up to date."""
 
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any, Generic
 
 from rcl_interfaces.msg import (
@@ -60,6 +61,7 @@ class Parameters(Generic[AnyConfig]):
         self._errors: dict[str, str] = {}
         for parameter in self._known.values():
             self._declare(node, parameter)
+        self._warn_of_unknown(node)
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._apply)
 
@@ -84,6 +86,15 @@ class Parameters(Generic[AnyConfig]):
             self._errors[name] = f"parameter {name} = {given!r}: {_expected(describe, default)}"
         self._values[name] = value if fits else default
         node.declare_parameter(name, self._values[name], describe, ignore_override=True)
+
+    def _warn_of_unknown(self, node: Node) -> None:
+        """Say which parameters of the command line and its files nobody reads, as ROS does not."""
+        for name in sorted(node._parameter_overrides):
+            if not node.has_parameter(name) and not name.startswith("qos_overrides."):
+                (nearest,) = get_close_matches(name, self._known, n=1, cutoff=0.0)
+                node.get_logger().warning(
+                    f"parameter {name} is not known and has no effect; the nearest is {nearest}"
+                )
 
     def _check(self, changes: Sequence[RosParameter]) -> SetParametersResult:
         ours = {p.name: p.value for p in changes if p.name in self._known}

@@ -33,8 +33,6 @@ JUMP_NS = 500_000_000
 LOSS_WINDOW = 9
 """Polls over which images and camera_infos are counted against each other: 1.6 s."""
 LOSS_MESSAGES = 6
-PRIOR = 2
-"""Place of the prior among the inputs."""
 
 
 class PerceptionNode(ManagedNode[PerceptionConfig]):
@@ -81,26 +79,35 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         gc.collect()
 
     def subscribe(self) -> list[Any]:
-        """Subscribe; images, priors and depth arrive serialized and are read by the worker."""
-        config, sensor = self.config, latest_only()
+        """Subscribe; images arrive serialized and are read by the worker."""
+        config = self.config
         compressed = config.image_transport == "compressed"
         kind, name = (CompressedImage, "image/compressed") if compressed else (Image, "image")
         self._counts.clear()
-        self._prior_at = None
-        make = self.create_subscription
         if self._perception is not None:
             publishers.publish_classes(self, self._perception.pipeline.classes)
+        take_info = self.guard("camera_info", self._take_info)
         return [
-            make(kind, name, self._take_image, latest_only(config.image_qos), raw=True),
-            *(
-                make(message, topic, self.guard(topic, take), sensor, raw=True)
-                for message, topic, take in (
-                    (CameraInfo, "camera_info", self._take_info),
-                    (PatchPrior, "lidar_prior", self._take_prior),
-                    (Image, "lidar_depth", self._take_depth),
-                )
+            self.create_subscription(
+                kind, name, self._take_image, latest_only(config.image_qos), raw=True
             ),
+            self.create_subscription(CameraInfo, "camera_info", take_info, latest_only(), raw=True),
         ]
+
+    def subscribe_on_demand(self) -> list[Any]:
+        """Subscribe to what LiDAR nodes say: they rest while nobody does."""
+        self._prior_at = None
+        return [
+            self.create_subscription(kind, name, self.guard(name, take), latest_only(), raw=True)
+            for kind, name, take in (
+                (PatchPrior, "lidar_prior", self._take_prior),
+                (Image, "lidar_depth", self._take_depth),
+            )
+        ]
+
+    def demands(self) -> bool:
+        """Say whether masks are made."""
+        return self._enabled and self.wanted()
 
     def work(self, item: tuple[bytes, int]) -> None:
         """Work one image through: decode, segment, publish, map, publish the rest."""
@@ -140,8 +147,9 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         self._counts.append((self._images, self._infos))
         if self._perception is not None:
             self._publish_grid(self._perception.mapper.expired())
-            priors = self.inputs[PRIOR].get_publisher_count() if self.inputs else 0
-            self._perception.lidar.awaited = bool(priors)
+            on_demand = self.inputs_on_demand
+            awaited = bool(on_demand) and on_demand[0].get_publisher_count() > 0
+            self._perception.lidar.awaited = awaited
 
     def forget(self, stamp_ns: int | None = None) -> None:  # noqa: ARG002
         """Forget evidence and priors; the worker does it before the next image."""

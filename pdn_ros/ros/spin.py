@@ -1,6 +1,7 @@
 """Running a lifecycle node as a process that ends within two seconds of a signal."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -28,7 +29,11 @@ def run(make: Callable[[], LifecycleNode], argv: list[str] | None = None) -> int
     A callback that raises is logged and the node goes on. Returns the process's exit status.
     """
     argv = sys.argv if argv is None else argv
-    unknown = remove_ros_args(argv)[1:]
+    try:
+        unknown = remove_ros_args(argv)[1:]
+    except Exception as error:  # noqa: BLE001 - rclpy raises bindings' types that it hides
+        sys.stderr.write(f"{_line(error)}\n")
+        return 2
     if unknown:
         sys.stderr.write(f"unknown arguments {' '.join(unknown)}: give --ros-args ...\n")
         return 2
@@ -39,7 +44,7 @@ def run(make: Callable[[], LifecycleNode], argv: list[str] | None = None) -> int
         try:
             rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
         except Exception as error:  # noqa: BLE001 - rclpy raises bindings' types that it hides
-            sys.stderr.write(f"{str(error).splitlines()[0]}\n")
+            sys.stderr.write(f"{_line(error)}\n")
             return 2
         executor = SingleThreadedExecutor()
         node = make()
@@ -66,6 +71,11 @@ def run(make: Callable[[], LifecycleNode], argv: list[str] | None = None) -> int
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
+
+
+def _line(error: Exception) -> str:
+    """Return rcl's message in one line, without the places in its sources."""
+    return re.sub(r"\s*, at \S+:\d+", "", " ".join(str(error).split()))
 
 
 def _start(node: LifecycleNode) -> None:

@@ -1,6 +1,9 @@
 import json
+import os
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import cv2
@@ -165,6 +168,38 @@ def test_segment_writes_four_files_and_goes_on_after_a_damaged_image(
     assert len(figures["patches"]) == figures["rows"] * figures["columns"]
     assert sum(patch["selected"] for patch in figures["patches"]) >= 1
     assert figures["times_ms"]["total"] > 0
+
+
+def test_segment_goes_on_after_whatever_is_no_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = np.random.default_rng(0).integers(0, 255, (96, 96, 3)).astype(np.uint8)
+    cv2.imwrite(str(tmp_path / "good.png"), good)
+    whole = (tmp_path / "good.png").read_bytes()
+    (tmp_path / "truncated.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "folder.png").mkdir()
+    os.mkfifo(tmp_path / "pipe.png")
+    huge = struct.pack(">II", 30_000, 30_000) + whole[24:29]
+    checksum = struct.pack(">I", zlib.crc32(b"IHDR" + huge))
+    (tmp_path / "huge.png").write_bytes(whole[:16] + huge + checksum + whole[33:])
+    cv2.imwrite(str(tmp_path / "tiny.png"), good[:8, :8])
+    long = tmp_path / ("x" * 300 + ".png")
+    bad = [tmp_path / f"{name}.png" for name in ("truncated", "empty", "folder", "pipe", "huge")]
+    bad += [tmp_path / "tiny.png", long]
+    if os.geteuid():  # nothing is closed to root
+        bad.append(tmp_path / "closed.png")
+        bad[-1].touch(mode=0)
+    out = tmp_path / "out"
+    arguments = [*map(str, bad), str(tmp_path / "good.png"), "--out", str(out)]
+    assert main(["segment", *arguments, "--backend", "torch"]) == 1
+    captured = capsys.readouterr()
+    errors = [line for line in captured.err.splitlines() if line.startswith("pdn: error: ")]
+    assert len(errors) == len(bad)
+    for line, path in zip(errors, bad, strict=True):
+        assert str(path) in line
+    assert f"1 of {len(bad) + 1} images" in captured.out
+    assert len(list(out.iterdir())) == 4
 
 
 def test_an_unwritable_folder_is_refused(

@@ -72,6 +72,37 @@ def test_a_node_that_died_says_why_in_one_line() -> None:
             node.check()
 
 
+ENTER = """
+import sys
+from pdn_ros.harness import processes
+processes._DOMAINS = 3
+try:
+    print(processes.enter_own_domain(), processes.enter_own_domain(), flush=True)
+except processes.InputError as error:
+    sys.exit(str(error))
+sys.stdin.readline()
+"""
+
+
+def test_no_two_processes_share_a_domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+
+    def enter() -> subprocess.Popen:
+        return subprocess.Popen([sys.executable, "-c", ENTER], stdin=-1, stdout=-1, stderr=-1)
+
+    three = [enter() for _ in range(3)]
+    domains = [tuple(map(int, process.stdout.readline().split())) for process in three]
+    assert sorted(domains) == [(1, 1), (2, 2), (3, 3)]
+    _, error = enter().communicate()
+    assert error.decode().startswith("ROS domains 1 to 3 are all in use")
+    three[1].kill()
+    three[1].wait()
+    fourth = enter()
+    assert tuple(map(int, fourth.stdout.readline().split())) == domains[1]
+    for process in (three[0], three[2], fourth):
+        process.communicate(b"\n")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
 def test_nodes_end_even_when_we_are_killed() -> None:
     code = (

@@ -2,6 +2,8 @@
 
 import itertools
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -89,21 +91,46 @@ def test_a_bad_parameter_is_one_line_and_can_be_mended(probe, start_node):
         process.end()
 
 
-def test_unknown_arguments_are_one_line(start_node):
-    import subprocess
-    import sys
-
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        ("--nonsense", "--nonsense"),
+        ("--ros-args --params-file /nowhere/x.yaml", "/nowhere/x.yaml"),
+        ("--ros-args --params-file {bad}", "bad.yaml"),
+        ("--ros-args -r image", "-r image"),
+        ("--ros-args -r image:=a!b", "-r image:=a!b"),
+        ("--ros-args -p patch_size", "-p patch_size"),
+        ("--ros-args --log-level loud", "loud"),
+    ],
+)
+def test_arguments_that_cannot_be_read_are_one_line(tmp_path, arguments, named):
+    (tmp_path / "bad.yaml").write_text("a: [\n")
+    words = arguments.format(bad=tmp_path / "bad.yaml").split()
     code = "import sys; from pdn_ros.ros.lidar_projection_node import main; sys.exit(main())"
     done = subprocess.run(
-        [sys.executable, "-c", code, "--nonsense"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "--nonsense" in done.stderr
+    assert named in done.stderr
+    assert ".c:" not in done.stderr
+
+
+def test_misspelt_parameters_are_named_with_the_nearest(probe, start_node, tmp_path):
+    file = tmp_path / "parameters.yaml"
+    file.write_text(
+        "speller:\n  ros__parameters:\n    patch_sise: 64\n    use_sim_time: false\n"
+        "    qos_overrides: {/tf: {subscription: {depth: 5}}}\n"
+        "another:\n  ros__parameters: {pacth_size: 32}\n"
+        "/**:\n  ros__parameters: {patch_size: 64}\n"
+    )
+    arguments = ["--params-file", str(file), "-r", "__node:=speller", "-p", "autostrat:=false"]
+    with start_node(LIDAR, *arguments) as process:
+        wait_for(lambda: probe.state("speller") == "active", 60, "active")
+        warnings = [line for line in process.output().splitlines() if "not known" in line]
+        assert len(warnings) == 2
+        assert "autostrat" in warnings[0] and "the nearest is autostart" in warnings[0]
+        assert "patch_sise" in warnings[1] and "the nearest is patch_size" in warnings[1]
 
 
 def test_missing_weights_are_one_line(probe, start_node):

@@ -9,11 +9,12 @@ pytest.importorskip("rclpy", exc_type=ImportError)
 pytest.importorskip("torch")
 pytestmark = pytest.mark.ros
 
+from pdn_ros.msg import PatchPrior  # noqa: E402
 from perception_drive import pixels, scene  # noqa: E402
 from processes import wait_for  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
-from pdn_ros.ros.qos import RELIABLE  # noqa: E402
+from pdn_ros.ros.qos import RELIABLE, SENSOR  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,18 @@ def test_lazy_node_leaves_the_camera_alone(drive):
     wait_for(lambda: count() == 1, 10, "subscribed")
     drive.ask("mask")
     assert drive.probe.set_parameter("perception", "lazy", False).successful
+
+
+def test_lidar_nodes_rest_while_nobody_wants_masks(drive):
+    """A LiDAR node works only for subscribers: the perception node must be none without a need."""
+    prior = drive.probe.publisher(PatchPrior, "/lidar_prior", SENSOR, matched=False)
+    depth = drive.probe.publisher(Image, "/lidar_depth", SENSOR, matched=False)
+    counts = (prior.get_subscription_count, depth.get_subscription_count)
+    drive.probe.listen(Image, "/perception/mask", RELIABLE)
+    wait_for(lambda: [count() for count in counts] == [1, 1], 10, "subscribed")
+    drive.probe.unlisten(keep=("/diagnostics",))
+    wait_for(lambda: [count() for count in counts] == [0, 0], 10, "unsubscribed")
+    assert drive.images.get_subscription_count() == 1, "not lazy"
 
 
 def test_twenty_configurations_leak_nothing(drive):
