@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Weights, progress
+from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Precision, Weights, progress
 from pdn_ros.cli.interrupt import held_back
 
 Topic = Annotated[str, typer.Option(metavar="TOPIC", help="Topic; default: found by its type.")]
@@ -33,6 +33,7 @@ def evaluate(
         bool, typer.Option("--true-masks", help="Make the grid from the recording's true masks.")
     ] = False,
     backend: Backend = "auto",
+    precision: Precision = "auto",
     weights: Weights = "",
     config: Config = None,
 ) -> None:
@@ -57,6 +58,7 @@ def evaluate(
         lidar=lidar,
         true_masks=true_masks,
         backend=backend,
+        precision=precision,
         weights=weights,
     )
     settings.check()

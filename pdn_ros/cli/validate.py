@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.common import Backend, Budget, Config, Out, Weights, progress, words
+from pdn_ros.cli.common import Backend, Budget, Config, Out, Precision, Weights, progress, words
 from pdn_ros.cli.interrupt import held_back
 from pdn_ros.files import atomic
 
@@ -29,6 +29,7 @@ def validate(
     budget: Budget = 0,
     limit: Annotated[int, typer.Option(min=0, help="First N images only; 0: all.")] = 0,
     backend: Backend = "auto",
+    precision: Precision = "auto",
     weights: Weights = "",
     config: Config = None,
 ) -> None:
@@ -50,6 +51,7 @@ def validate(
         modes=modes,
         weights=weights,
         backend=backend,
+        precision=precision,
         budget=budget,
         limit=limit,
     )

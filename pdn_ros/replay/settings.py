@@ -45,6 +45,7 @@ class ReplaySettings:
     lidar: bool = True
     true_masks: bool = False
     backend: str = "auto"
+    precision: str = "auto"
     weights: str = ""
 
     def perception(self) -> PerceptionConfig:
@@ -53,7 +54,7 @@ class ReplaySettings:
         Raises:
             InputError: A value does not fit.
         """
-        names = ("mode", "budget", "backend", "weights")
+        names = ("mode", "budget", "backend", "precision", "weights")
         return build(PerceptionConfig, {name: getattr(self, name) for name in names})
 
     def check(self) -> None:

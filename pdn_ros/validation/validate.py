@@ -39,6 +39,7 @@ class Settings:
         modes: Of `MODES`.
         weights: Path of the weights; empty for those that ship.
         backend: Inference backend.
+        precision: Its precision.
         budget: K of patch mode; 0 is a quarter of the patches.
         limit: Only the first images; 0 for all.
     """
@@ -48,6 +49,7 @@ class Settings:
     modes: Sequence[str] = MODES
     weights: str = ""
     backend: str = "auto"
+    precision: str = "auto"
     budget: int = 0
     limit: int = 0
 
@@ -67,7 +69,7 @@ class Runner:
     """
 
     def __init__(self, settings: Settings):
-        names = ("weights", "backend", "budget")
+        names = ("weights", "backend", "precision", "budget")
         self._base = build(PipelineConfig, {name: getattr(settings, name) for name in names})
         self._pipeline = Pipeline(self._base)
         self._cost = Cost(self._pipeline.network)

@@ -17,7 +17,7 @@ from pdn_ros.replay.drive import Drive  # noqa: E402
 from pdn_ros.replay.live import Live  # noqa: E402
 from pdn_ros.replay.offline import Replay  # noqa: E402
 from pdn_ros.replay.output import CONFIDENCE, MASK, OCCUPANCY, PATCHES  # noqa: E402
-from pdn_ros.replay.settings import Rate, Settings  # noqa: E402
+from pdn_ros.replay.settings import Rate, ReplaySettings  # noqa: E402
 
 CHANGED = {"backend": "torch", "device": "cpu", "grid.size_m": [30.0, 20.0], "lidar.weight": 0.7}
 
@@ -41,7 +41,7 @@ def test_the_nodes_and_replay_give_the_same_masks_patches_and_grids(
         wait_ms = 1000.0 if kind is Live else 0.0
         config = build(PerceptionConfig, {**CHANGED, "lidar.wait_ms": wait_ms})
         # Two images a second: nothing is dropped.
-        settings = Settings(bag=drive, out=tmp_path / way, live=True, rate=Rate(2.0, True))
+        settings = ReplaySettings(bag=drive, out=tmp_path / way, live=True, rate=Rate(2.0, True))
         with Bag(drive) as bag:
             source = kind(settings, Drive.open(bag, settings), config)
             outputs = list(source.outputs(lambda *_: None))

@@ -6,27 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from pdn_ros import requirements, start
+from pdn_ros import start
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_missing_and_too_old(monkeypatch):
-    monkeypatch.setattr(requirements.metadata, "version", lambda name: "1.10.14")
-    assert requirements.missing(["json", "yaml>=1.9", "yaml>=1.10.14"]) == []
-    assert requirements.missing(["no_such_module", "yaml>=2.5"]) == [
+    monkeypatch.setattr(start.metadata, "version", lambda name: "1.10.14")
+    assert start.missing(["json", "yaml>=1.9", "yaml>=1.10.14"]) == []
+    assert start.missing(["no_such_module", "yaml>=2.5"]) == [
         "no_such_module",
         "yaml 1.10.14 (needs yaml>=2.5)",
     ]
 
 
 def test_the_remedy_names_a_command_that_works_here(monkeypatch):
-    assert requirements.remedy(["numpy", "cv2"]).startswith("rosdep install")
+    assert start.remedy(["numpy", "cv2"]).startswith("rosdep install")
     monkeypatch.setattr(sys, "base_prefix", "/usr")
-    pip = requirements.remedy(["numpy", "torch"])
+    pip = start.remedy(["numpy", "torch"])
     assert pip == f"{sys.executable} -m pip install -r {ROOT / 'requirements.txt'}"
     monkeypatch.setattr(sys, "base_prefix", sys.prefix)  # no virtual environment
-    venv = requirements.remedy(["pydantic 1.10.14 (needs pydantic>=2.5)"])
+    venv = start.remedy(["pydantic 1.10.14 (needs pydantic>=2.5)"])
     assert venv.startswith("python3 -m venv --system-site-packages venv && . venv/bin/activate")
     assert f"pip install -r {ROOT / 'requirements.txt'}" in venv
 
@@ -34,8 +34,8 @@ def test_the_remedy_names_a_command_that_works_here(monkeypatch):
 def test_what_rosdep_does_not_have_stands_in_requirements_txt():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     listed = {line.split()[0] for line in lines if not line.startswith("#")}
-    needed = {name for names in requirements.NEEDED.values() for name in names}
-    assert {name for name in listed if "openvino" not in name} == needed - requirements._FROM_ROSDEP
+    needed = {name for names in start.NEEDED.values() for name in names}
+    assert {name for name in listed if "openvino" not in name} == needed - start._FROM_ROSDEP
 
 
 @pytest.mark.parametrize("node", ["perception_node", "lidar_projection_node"])
