@@ -1,6 +1,6 @@
 """What `make audit` says of pip-audit's answer."""
 
-import importlib.util
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -19,9 +19,7 @@ def audit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     """support/audit.py with a pip-audit that prints the file `answer`."""
     monkeypatch.syspath_prepend(str(ROOT / "support"))
     monkeypatch.delitem(sys.modules, "environment", raising=False)
-    specification = importlib.util.spec_from_file_location("audit", ROOT / "support" / "audit.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = importlib.import_module("audit")
     monkeypatch.setattr(module, "TOOLS", tmp_path)
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "pip-audit"
