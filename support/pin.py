@@ -79,8 +79,7 @@ def wanted() -> Iterator[str]:
         requirement = Requirement(text)
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": name}) for name in ("all", "dev")):
-            requirement.marker = None
-            yield str(requirement)
+            yield re.sub(r"(; | and )extra == \"\w+\"", "", str(requirement))
     yield from ("setuptools", "wheel", "colcon-common-extensions")
     for line in (ROOT / "support" / "ros_wheels.txt").read_text().splitlines():
         if line and not line.startswith("#"):
