@@ -61,7 +61,7 @@ class Manifest(BaseModel):
         return ""
 
 
-class Record(BaseModel):
+class StoredModel(BaseModel):
     """What stands in `manifest.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -161,7 +161,7 @@ class Store:
                 part.mkdir()
                 write(part)
                 hashes = {file.name: _sha256(file) for file in sorted(part.iterdir())}
-                record = Record(manifest=self.manifest, sha256=hashes)
+                record = StoredModel(manifest=self.manifest, sha256=hashes)
                 (part / _MANIFEST).write_text(record.model_dump_json(indent=2) + "\n")
         except InputError:
             raise
@@ -193,7 +193,7 @@ class Store:
 
     def _wrong(self, path: Path) -> str:
         try:
-            found = Record.model_validate_json((path / _MANIFEST).read_bytes())
+            found = StoredModel.model_validate_json((path / _MANIFEST).read_bytes())
             if difference := self.manifest.difference(found.manifest):
                 return difference
             damaged = [name for name, sha in found.sha256.items() if _sha256(path / name) != sha]
