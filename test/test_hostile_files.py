@@ -3,7 +3,6 @@
 import json
 import struct
 
-import pytest
 import torch
 import yaml
 from hypothesis import HealthCheck, given, settings
@@ -69,7 +68,6 @@ def test_parameter_files(data):
         assert "\n" not in str(error)
 
 
-@pytest.mark.xfail(reason="what weights say of themselves is not checked yet", strict=False)
 @QUICK
 @given(data=st.data())
 def test_weights(tmp_path, data):

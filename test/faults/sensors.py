@@ -113,6 +113,11 @@ class Robot:
         self.masks(2)
         self.says(OK)
 
+    def expect_no_prior(self) -> None:
+        """Let the node forget that there was a LiDAR."""
+        for label in ("deactivate", "activate"):
+            assert self.probe.transition("perception", label)
+
     def masks(self, count: int) -> list[Any]:
         """Wait for so many new masks and return them."""
         got = self.probe.got["/perception/mask"]

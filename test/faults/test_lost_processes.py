@@ -45,6 +45,7 @@ def test_lidar_node_killed_and_restarted(robot, start_node):
         with start_node(LIDAR, *to_perception):
             wait_for(used, 60, "the prior of the new node")
             robot.well()
+    robot.expect_no_prior()
 
 
 def test_two_nodes_of_one_name(robot, start_node):
