@@ -51,10 +51,12 @@ class Report:
 
     Attributes:
         at_ns: When it came, by the wall clock.
-        well: Whether it says that the node is active and nothing is wrong.
+        text: What it says.
+        well: Whether that is that the node is active and nothing is wrong.
     """
 
     at_ns: int
+    text: str
     well: bool
 
 
@@ -113,6 +115,8 @@ class Soak:
             name: node.create_publisher(kind, f"/{PERCEPTION}/{name}", SENSOR)
             for name, kind in topics.items()
         }
+        # Of its own: how much noise there is depends on the machine, and the faults must not.
+        self._noises = random.Random(0)
         self._tf = node.create_publisher(TFMessage, "/tf", 10)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._take_report, 10)
 
@@ -142,7 +146,10 @@ class Soak:
         end = time.monotonic() + RECOVERY_S
         while not self._well_since(begun_ns):
             if time.monotonic() > end:
-                raise ChildProcessError(f"not well within {RECOVERY_S:.0f} s after: {name}")
+                said = self.reports[-1].text if self.reports else "nothing"
+                raise ChildProcessError(
+                    f"not well within {RECOVERY_S:.0f} s after: {name}; it says: {said}"
+                )
             self.stream(1 / RATE_HZ)
         self.recoveries_ms.append((time.time_ns() - begun_ns) / 1e6)
 
@@ -207,7 +214,7 @@ class Soak:
                 raise ChildProcessError(f"{PERCEPTION} refused to {transition}")
 
     def _noise(self) -> bytes:
-        return b"\0\1\0\0" + self.rng.randbytes(_NOISE)
+        return b"\0\1\0\0" + self._noises.randbytes(_NOISE)
 
     def _well_since(self, begun_ns: int) -> bool:
         masks, reports = self.listener.arrivals("mask"), self.reports
@@ -223,7 +230,7 @@ class Soak:
         for status in message.status:
             if status.name == f"{PERCEPTION}: frames":
                 well = status.level == b"\0" and status.message == _ACTIVE
-                self.reports.append(Report(time.time_ns(), well))
+                self.reports.append(Report(time.time_ns(), status.message, well))
 
 
 FAULTS: Final[dict[str, Callable[[Soak, float], None]]] = {

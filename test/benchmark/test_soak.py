@@ -17,7 +17,7 @@ def at(*seconds: float) -> list[int]:
 
 
 def reports(*seconds: float, well: bool = True) -> list[Report]:
-    return [Report(moment, well) for moment in at(*seconds)]
+    return [Report(moment, "", well) for moment in at(*seconds)]
 
 
 EVERY = [0.5 * i for i in range(1, 20)]

@@ -110,8 +110,15 @@ class Robot:
 
     def well(self) -> None:
         """Wait until masks come again and the node says that all is well."""
+        begun = time.monotonic()
         self.masks(2)
         self.says(OK)
+        _log.info("%4.1f s: well", time.monotonic() - begun)
+
+    def expect_no_prior(self) -> None:
+        """Let the node forget that there was a LiDAR."""
+        for label in ("deactivate", "activate"):
+            assert self.probe.transition("perception", label)
 
     def masks(self, count: int) -> list[Any]:
         """Wait for so many new masks and return them."""

@@ -12,9 +12,10 @@ pytestmark = pytest.mark.ros
 
 from perception_drive import FRAME, moving, scene  # noqa: E402
 from processes import wait_for  # noqa: E402
+from rclpy.serialization import serialize_message  # noqa: E402
 from scans import cloud, scan  # noqa: E402
-from sensor_msgs.msg import Image, PointCloud2  # noqa: E402
-from sensors import WARN  # noqa: E402
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2  # noqa: E402
+from sensors import ERROR, WARN  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from pdn_ros.messages.cdr import Header  # noqa: E402
@@ -45,6 +46,21 @@ def test_lidar_node_killed_and_restarted(robot, start_node):
         with start_node(LIDAR, *to_perception):
             wait_for(used, 60, "the prior of the new node")
             robot.well()
+    robot.expect_no_prior()
+
+
+def test_lidar_node_whose_camera_is_absurd(robot, start_node):
+    clouds = robot.probe.publisher(PointCloud2, "/points", SENSOR, matched=False)
+    absurd = serialize_message(CameraInfo(width=20_000, height=20_000, k=[1.0] * 9))
+    points = scan()
+    with (
+        robot.fault(
+            camera_info=lambda _: robot.drive.infos.publish(absurd),
+            scan=lambda stamp_ns: clouds.publish(cloud(points, stamp_ns)),
+        ),
+        start_node(LIDAR, "-r", "~/prior:=/lidar_prior"),
+    ):
+        robot.says(ERROR, "clouds arrive and no prior .*20000 x 20000", node=LIDAR)
 
 
 def test_two_nodes_of_one_name(robot, start_node):
@@ -89,13 +105,11 @@ def test_sigterm_while_compiling_and_a_damaged_cache(robot, start_node, tmp_path
     probe = robot.probe
     with builds(start_node, tmp_path, "first") as process:
         wait_for(lambda: probe.state("first") == "active", 120, "active")
-        images = probe.publisher(Image, "/image", SENSOR)
-        probe.listen(Image, "/first/mask", RELIABLE)
-        assert images.get_subscription_count()
-        time.sleep(0.3)
+        probe.listen(Image, "/first/mask", RELIABLE)  # and the robot's images begin to count
+        robot.says(WARN, "building the models for 320x240 images", node="first")
         assert process.end(signal.SIGTERM) < 2.0
         assert process.process.returncode == 0
-        assert not probe.got["/first/mask"]  # it was compiling
+        assert not probe.got["/first/mask"]
     with builds(start_node, tmp_path, "second"):
         first_mask(probe, "second")
     files = [p for p in tmp_path.rglob("*") if p.is_file()]

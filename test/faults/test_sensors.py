@@ -106,9 +106,7 @@ def test_prior_lost_and_back(robot):
             robot.masks(2)
         robot.well()
     robot.says(WARN, "prior is lost")
-    # A node that is set up anew expects none.
-    for label in ("deactivate", "activate"):
-        assert robot.probe.transition("perception", label)
+    robot.expect_no_prior()
 
 
 def test_disabled_and_enabled(robot):
