@@ -86,11 +86,8 @@ class TfListener:
 
     def connected(self, target: str, source: str) -> bool:
         """Say whether TF joins the two frames at any time."""
-        try:
-            self.latest_ns(target, source)
-        except LookupError:
-            return False
-        return True
+        self._take()
+        return self._buffer.connected(target, source)
 
     def clear(self, stamp_ns: int | None = None) -> None:
         """After a jump back in time, forget what moved later than a stamp, or than now."""
