@@ -3,11 +3,11 @@
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import ClassVar, TypeAlias, TypeVar
+from typing import Annotated, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, Field, FiniteFloat, ValidationError, model_validator
 from typing_extensions import Self
 
 from pdn_ros.errors import InputError
@@ -48,7 +48,7 @@ class SampleDataRow(TableRow):
     sample_token: str
     ego_pose_token: str
     calibrated_sensor_token: str
-    timestamp: int
+    timestamp: Annotated[int, Field(ge=0, lt=2**31 * 10**6)]  # what a ROS stamp can hold
     is_key_frame: bool
     width: int
     height: int

@@ -299,6 +299,7 @@ def test_several_scenes_want_a_name(made, tmp_path):
         (lambda r: (r / "v1.0-mini/scene.json").write_text("[3]"), "scene.json: record 0"),
         (lambda r: edit(r, "scene", lambda s: s[0].update(name="x")), "no scene scene-0001; "),
         (lambda r: edit(r, "sample_data", lambda d: d[0].pop("timestamp")), "record 0: timestamp"),
+        (lambda r: edit(r, "sample_data", lambda d: d[0].update(timestamp=10**30)), "timestamp"),
         (lambda r: edit(r, "ego_pose", lambda d: d[1].update(rotation=[2, 0, 0, 0])), "rotation"),
         (
             lambda r: edit(r, "calibrated_sensor", lambda d: d[1].update(camera_intrinsic=[])),
