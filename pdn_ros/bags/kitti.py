@@ -11,10 +11,9 @@ of one number were taken when the scanner faced the camera's way, so the boxes c
 stamp.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,7 @@ from pytransform3d.transformations import (
 
 from pdn_ros.bags import kitti_files as files
 from pdn_ros.bags import layout
+from pdn_ros.bags.conversion import Conversion, Progress, attempt, box_at, leveled, read_scan
 from pdn_ros.bags.writer import DriveWriter
 from pdn_ros.errors import InputError
 from pdn_ros.geometry.camera import Camera
@@ -46,21 +46,6 @@ _STREET: Final = {
 _CAMERA_OPTICAL: Final = np.array(  # maps optical into body axes, REP 103
     [[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]]
 )
-
-Progress = Callable[[int, int], None]
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Conversion:
-    """What went into the bag; `notes`: one line for each thing that did not."""
-
-    images: int
-    scans: int
-    poses: int
-    boxes: int
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +109,11 @@ def convert_kitti(drive: Path, out: Path, progress: Progress | None = None) -> C
             if kind == "pose":
                 bag.transform(stamp, layout.ODOM, layout.BASE, poses[number][1])
             elif kind == "scan":
-                points = _attempt(notes, files.read_scan, scans[number].path)
+                points = attempt(notes, read_scan, scans[number].path, 4)
                 if points is not None:
                     bag.points(stamp, points)
             else:
-                image = _attempt(notes, files.read_image, images[number].path, rig.size)
+                image = attempt(notes, files.read_image, images[number].path, rig.size)
                 if image is not None:
                     bag.camera_info(stamp, rig.camera)
                     bag.image(stamp, image)
@@ -146,15 +131,6 @@ def convert_kitti(drive: Path, out: Path, progress: Progress | None = None) -> C
         boxes=labelled,
         notes=tuple(notes),
     )
-
-
-def _attempt(notes: list[str], read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-    """Read one file of many; what fails is left out and noted."""
-    try:
-        return read(*args, **kwargs)
-    except InputError as error:
-        notes.append(f"left out: {error}")
-        return None
 
 
 def _rig(drive: Path) -> _Rig:
@@ -222,12 +198,7 @@ def _odometry(
             notes.append("oxts: no two records in the time of the sensors: no odometry")
         return []
     poses = files.imu_poses(np.array(values)) @ rig.imu_base
-    origin = np.eye(4)
-    forward = poses[0, :2, 0]
-    origin[:2, 0] = forward / np.linalg.norm(forward)
-    origin[:2, 1] = -origin[1, 0], origin[0, 0]
-    origin[:3, 3] = poses[0, :3, 3]
-    track = list(zip(stamps, invert(origin) @ poses, strict=True))
+    track = list(zip(stamps, invert(leveled(poses[0])) @ poses, strict=True))
     if stamps[0] - _REACH_NS < first_ns < stamps[0]:
         track.insert(0, (first_ns, _continue(track[1], track[0], first_ns)))
     if stamps[-1] < last_ns < stamps[-1] + _REACH_NS:
@@ -259,17 +230,10 @@ def _boxes(path: Path, rig: _Rig, notes: list[str]) -> dict[int, list[Box]] | No
     for t in tracklets:
         if not t.visible or t.kind not in _STREET:
             continue
-        length, width, height = t.size
-        rotation, origin = rig.base_lidar[:3, :3], rig.base_lidar[:3, 3]
-        x, y, z = rotation @ (t.bottom[0], t.bottom[1], t.bottom[2] + height / 2) + origin
-        ahead = rotation @ (np.cos(t.yaw), np.sin(t.yaw), 0)
-        boxes.setdefault(t.frame, []).append(
-            Box(
-                center=(float(x), float(y), float(z)),
-                yaw=float(np.arctan2(ahead[1], ahead[0])),
-                size=(length, width, height),
-                label=_STREET[t.kind],
-                id=t.id,
-            )
-        )
+        pose = np.eye(4)
+        pose[:2, :2] = [[np.cos(t.yaw), -np.sin(t.yaw)], [np.sin(t.yaw), np.cos(t.yaw)]]
+        pose[:3, 3] = t.bottom
+        pose[2, 3] += t.size[2] / 2
+        box = box_at(rig.base_lidar @ pose, t.size, _STREET[t.kind], t.id)
+        boxes.setdefault(t.frame, []).append(box)
     return boxes

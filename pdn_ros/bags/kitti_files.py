@@ -172,21 +172,6 @@ def read_image(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     return image
 
 
-def read_scan(path: Path) -> NDArray[np.float32]:
-    """Return a scan, (N, 4) float32 x, y, z in metres and reflectance 0 to 1.
-
-    Raises:
-        InputError: The file is empty or cut off.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: scan cannot be read ({error.strerror})") from error
-    if not data or len(data) % 16:
-        raise InputError(f"{path}: damaged scan ({len(data)} bytes are no whole points)")
-    return np.frombuffer(data, dtype="<f4").reshape(-1, 4)
-
-
 def read_oxts(path: Path) -> NDArray[np.float64]:
     """Return latitude, longitude (degrees), altitude (m), roll, pitch, yaw (rad): (6,).
 

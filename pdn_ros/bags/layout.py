@@ -2,6 +2,7 @@
 
 from typing import Final
 
+MAP: Final = "map"
 ODOM: Final = "odom"
 BASE: Final = "base_link"  # x forward, y left, z up; on the ground
 LIDAR: Final = "lidar"
@@ -18,3 +19,18 @@ MASK_TOPIC: Final = "/truth/mask"
 DEPTH_TOPIC: Final = "/truth/depth"
 OCCUPANCY_TOPIC: Final = "/truth/occupancy"
 BOXES_TOPIC: Final = "/truth/boxes"
+
+
+def optical_frame(camera: str) -> str:
+    """Return the frame of one camera of several: z forward, x right, y down."""
+    return f"{camera}_optical"
+
+
+def compressed_topic(camera: str) -> str:
+    """Return the topic of the compressed images of one camera of several."""
+    return f"/{camera}/image_raw/compressed"
+
+
+def camera_info_topic(camera: str) -> str:
+    """Return the topic of the calibration of one camera of several."""
+    return f"/{camera}/camera_info"

@@ -22,7 +22,7 @@ from rosbags.rosbag2 import Writer
 from typing_extensions import Self
 
 from pdn_ros.bags import layout
-from pdn_ros.bags.reader import CAMERA_INFO, IMAGE, MARKERS, OCCUPANCY, POINTS, TF
+from pdn_ros.bags.reader import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, MARKERS, OCCUPANCY, POINTS, TF
 from pdn_ros.bags.storage import McapBagWriter, typestore
 from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
@@ -30,7 +30,7 @@ from pdn_ros.geometry.camera import Camera
 from pdn_ros.messages.boxes import Box, write_boxes
 from pdn_ros.messages.camera_info import write_camera_info
 from pdn_ros.messages.cdr import Header
-from pdn_ros.messages.images import write_image
+from pdn_ros.messages.images import write_image, write_jpeg_file
 from pdn_ros.messages.occupancy import Grid, write_grid
 from pdn_ros.messages.points import write_points
 from pdn_ros.messages.transforms import Transform, write_transforms
@@ -56,7 +56,6 @@ VOLATILE: Final = _qos(10)
 LATCHED: Final = _qos(1, QosDurability.TRANSIENT_LOCAL)
 _TOPICS: Final = {
     layout.IMAGE_TOPIC: (IMAGE, VOLATILE),
-    layout.CAMERA_INFO_TOPIC: (CAMERA_INFO, VOLATILE),
     layout.POINTS_TOPIC: (POINTS, VOLATILE),
     layout.TF_TOPIC: (TF, _qos(100)),
     layout.TF_STATIC_TOPIC: (TF, LATCHED),
@@ -151,8 +150,9 @@ class RawWriter:
 class DriveWriter:
     """A recorded or simulated drive under the package's topics and frames; a context manager.
 
-    Stamps are the sensor's, in nanoseconds; they are the log times too. Topics appear in the bag
-    with their first message; `counts` has the messages written by topic. Errors as in `RawWriter`.
+    Stamps are the sensor's, in nanoseconds; they are the log times too where nothing else is said.
+    Topics appear in the bag with their first message; `counts` has the messages written by topic.
+    Errors as in `RawWriter`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -179,14 +179,21 @@ class DriveWriter:
         """Write the camera's image, (H, W, 3) uint8 BGR."""
         self._write_image(layout.IMAGE_TOPIC, stamp_ns, bgr, "bgr8")
 
-    def camera_info(self, stamp_ns: int, camera: Camera) -> None:
-        """Write the camera's calibration."""
-        info = camera.info(Header(stamp_ns, layout.OPTICAL))
-        self._write(layout.CAMERA_INFO_TOPIC, stamp_ns, write_camera_info(info))
+    def jpeg(self, stamp_ns: int, name: str, file: bytes, *, late_ns: int = 0) -> None:
+        """Write the JPEG file of the camera `name`, logged `late_ns` after its stamp."""
+        image = write_jpeg_file(Header(stamp_ns, layout.optical_frame(name)), file)
+        topic = layout.compressed_topic(name)
+        self._write(topic, stamp_ns + late_ns, image, COMPRESSED_IMAGE)
 
-    def points(self, stamp_ns: int, xyzi: NDArray[np.float32]) -> None:
-        """Write a scan: (N, 4) float32 x, y, z in meters in `lidar`, and intensity."""
-        cloud = write_points(Header(stamp_ns, layout.LIDAR), xyzi)
+    def camera_info(self, stamp_ns: int, camera: Camera, name: str = layout.CAMERA) -> None:
+        """Write the calibration of the camera `name`."""
+        info = camera.info(Header(stamp_ns, layout.optical_frame(name)))
+        topic = layout.camera_info_topic(name)
+        self._write(topic, stamp_ns, write_camera_info(info), CAMERA_INFO)
+
+    def points(self, stamp_ns: int, points: NDArray[np.float32]) -> None:
+        """Write a scan in `lidar`, (N, 4) or (N, 5) float32 as `write_points` takes it."""
+        cloud = write_points(Header(stamp_ns, layout.LIDAR), points)
         self._write(layout.POINTS_TOPIC, stamp_ns, cloud)
 
     def transform(
@@ -212,10 +219,10 @@ class DriveWriter:
         """Write the true grid."""
         self._write(layout.OCCUPANCY_TOPIC, stamp_ns, write_grid(stamp_ns, grid))
 
-    def boxes(self, stamp_ns: int, boxes: Sequence[Box]) -> None:
-        """Write the true boxes of the objects, in `base_link`."""
+    def boxes(self, stamp_ns: int, boxes: Sequence[Box], *, late_ns: int = 0) -> None:
+        """Write the true boxes of the objects, in `base_link`, logged `late_ns` after the stamp."""
         cubes = write_boxes(Header(stamp_ns, layout.BASE), boxes)
-        self._write(layout.BOXES_TOPIC, stamp_ns, cubes)
+        self._write(layout.BOXES_TOPIC, stamp_ns + late_ns, cubes)
 
     def _write_image(
         self, topic: str, stamp_ns: int, pixels: NDArray[np.generic], encoding: str
@@ -223,12 +230,12 @@ class DriveWriter:
         header = Header(stamp_ns, layout.OPTICAL)
         self._write(topic, stamp_ns, write_image(header, pixels, encoding))
 
-    def _write(self, topic: str, stamp_ns: int, cdr: bytes) -> None:
+    def _write(self, topic: str, stamp_ns: int, cdr: bytes, msgtype: str = "") -> None:
         if self._static and topic != layout.TF_STATIC_TOPIC:
             pending, self._static = self._static, []
             static = [Transform(parent, child, stamp_ns, pose) for parent, child, pose in pending]
             self._write(layout.TF_STATIC_TOPIC, stamp_ns, write_transforms(static))
         if topic not in self.counts:
-            self._raw.topic(topic, *_TOPICS[topic])
+            self._raw.topic(topic, *((msgtype, VOLATILE) if msgtype else _TOPICS[topic]))
         self._raw.write(topic, stamp_ns, cdr)
         self.counts[topic] += 1

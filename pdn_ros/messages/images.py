@@ -165,5 +165,10 @@ def write_mask(header: Header, mask: Pixels, encoding: MaskEncoding = "raw") -> 
 
 def write_jpeg(header: Header, pixels: Pixels, quality: int = 80) -> bytes:
     """Serialize (H, W, 3) uint8 BGR as a sensor_msgs/CompressedImage."""
-    jpeg = np.frombuffer(encode_jpeg(pixels, quality), dtype=np.uint8)
-    return header.write(Writer()).string("jpeg").array(jpeg).finish()
+    return write_jpeg_file(header, encode_jpeg(pixels, quality))
+
+
+def write_jpeg_file(header: Header, file: bytes) -> bytes:
+    """Serialize the bytes of a JPEG file, as they are, as a sensor_msgs/CompressedImage."""
+    data = np.frombuffer(file, dtype=np.uint8)
+    return header.write(Writer()).string("jpeg").array(data).finish()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pdn_ros.errors import InputError
 from pdn_ros.messages.cdr import Buffer, Header, Reader, Writer
 
+UINT16: Final = 4
 FLOAT32: Final = 7
 FLOAT64: Final = 8
 _LEAST_FIELD: Final = 14  # bytes of a PointField
@@ -55,10 +56,20 @@ def read_points(data: Buffer) -> tuple[Header, NDArray[np.float32]]:
     )
 
 
-def write_points(header: Header, xyzi: NDArray[np.float32]) -> bytes:
-    """Serialize (N, 4) float32 x, y, z in meters and intensity as a sensor_msgs/PointCloud2."""
-    dense = bool(np.isfinite(xyzi).all())
-    return _write(header, xyzi[np.newaxis], ("x", "y", "z", "intensity"), dense)
+def write_points(header: Header, points: NDArray[np.float32]) -> bytes:
+    """Serialize a scan as a sensor_msgs/PointCloud2.
+
+    `points`: (N, 4) float32 x, y, z in meters and intensity; a fifth column is the ring, uint16 in
+    the message, as LiDAR drivers have it.
+    """
+    dense = bool(np.isfinite(points).all())
+    names = ("x", "y", "z", "intensity")
+    if points.shape[1] == len(names):
+        return _write(header, points[np.newaxis], names, dense)
+    # The upper half of the ring's 32 bits is padding: points stay aligned.
+    ring = points[:, 4].astype("<u4").view("<f4")
+    cloud = np.column_stack((points[:, :4], ring)).astype("<f4", copy=False)
+    return _write(header, cloud[np.newaxis], (*names, "ring"), dense)
 
 
 def write_organized_cloud(
@@ -81,7 +92,7 @@ def _write(header: Header, cloud: NDArray[Any], names: tuple[str, ...], dense: b
     height, width, count = cloud.shape
     writer = header.write(Writer()).scalars("III", height, width, count)
     for i, name in enumerate(names):
-        writer.string(name).scalars("IBI", 4 * i, FLOAT32, 1)
+        writer.string(name).scalars("IBI", 4 * i, UINT16 if name == "ring" else FLOAT32, 1)
     data = np.ascontiguousarray(cloud, dtype="<f4").reshape(-1).view(np.uint8)
     writer.scalars("BII", 0, 4 * count, 4 * count * width).array(data)
     return writer.scalars("B", dense).finish()

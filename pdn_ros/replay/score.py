@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from pdn_ros.classes import ClassSet
 from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.ground import split_ground
-from pdn_ros.geometry.transforms import invert
+from pdn_ros.geometry.transforms import Matrix, invert
+from pdn_ros.messages.cdr import Header
 from pdn_ros.metrics import Confusion
 from pdn_ros.replay.boxes import BoxTally, returns_in_free
 from pdn_ros.replay.drive import BASE, Drive, RecordedImage
@@ -119,7 +120,7 @@ class Scorer:
         scan = image.scan
         points = t_base_lidar = None
         if scan is not None:
-            t_base_lidar = lookup(BASE, scan.header.frame_id, scan.header.stamp_ns)
+            t_base_lidar = self._at_the_image(scan.header, stamp, output)
             finite = scan.points[np.isfinite(scan.points).all(axis=1)]
             points = finite @ t_base_lidar[:3, :3].T + t_base_lidar[:3, 3]
         fused = output.grids.get("fused")
@@ -144,3 +145,16 @@ class Scorer:
             )
             self._returns[0] += inside
             self._returns[1] += all_of_them
+
+    def _at_the_image(self, scan: Header, image_ns: int, output: Output) -> Matrix:
+        """Return `T_base_lidar` of a scan, moved to the image's time by the grid's frame."""
+        lookup = self.drive.transforms.lookup
+        t_base_lidar = lookup(BASE, scan.frame_id, scan.stamp_ns)
+        fused = output.grids.get("fused")
+        if fused is None:
+            return t_base_lidar
+        try:
+            t_grid_then = lookup(fused.frame, BASE, scan.stamp_ns)
+        except LookupError:  # no odometry at the scan: the robot counts as standing
+            return t_base_lidar
+        return invert(lookup(fused.frame, BASE, image_ns)) @ t_grid_then @ t_base_lidar

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdn_ros.bags import kitti_files as files
+from pdn_ros.bags.conversion import read_scan
 from pdn_ros.errors import InputError
 
 
@@ -65,7 +66,7 @@ class TestParsers:
             files.read_stamps,
             files.read_oxts,
             files.read_tracklets,
-            files.read_scan,
+            lambda p: read_scan(p, 4),
             lambda p: files.read_image(p, (4, 4)),
         ]
         for read in readers:

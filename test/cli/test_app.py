@@ -24,6 +24,7 @@ COMMANDS = (
     "validate",
     "doctor",
     "convert kitti",
+    "convert nuscenes",
 )
 
 
@@ -65,6 +66,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["segment", "/no/such.jpg", "--out", "x"], "/no/such.jpg: no such file"),
         (["simulate", "--out", "x", "--size", "big"], "size big"),
         (["convert", "kitti", "/no/such", "--out", "x"], "/no/such: no such folder"),
+        (["convert", "nuscenes", "/no/such", "--out", "x"], "/no/such: no such folder"),
         (["train", "/no/such.yaml"], "/no/such.yaml: no such file"),
     ],
 )

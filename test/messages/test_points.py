@@ -154,6 +154,18 @@ def test_a_scan_that_we_wrote():
     np.testing.assert_array_equal(read_points(data)[1], xyzi[:, :3])
 
 
+def test_a_scan_with_rings_that_we_wrote():
+    scan = np.random.default_rng(3).normal(size=(7, 5)).astype(np.float32)
+    scan[:, 4] = range(25, 32)
+    data = write_points(HEADER, scan)
+    message = foreign.deserialize(data, "sensor_msgs/msg/PointCloud2")
+    last = message.fields[-1]
+    assert (last.name, last.offset, last.datatype, last.count) == ("ring", 16, 4, 1)
+    rows = message.data.reshape(7, message.point_step)
+    assert rows[:, 16:18].copy().view("<u2").ravel().tolist() == list(range(25, 32))
+    np.testing.assert_array_equal(read_points(data)[1], scan[:, :3])
+
+
 def test_an_organized_cloud_that_we_wrote():
     points = np.random.default_rng(3).normal(size=(2, 3, 3)).astype(np.float32)
     points[0, 1] = np.nan
