@@ -16,8 +16,8 @@ def benchmark(
         str,
         typer.Option(
             metavar="SUITE,...",
-            help="network, segformer, deadline, node, live, memory, start, soak; all that can run "
-            "here but soak by default.",
+            help="network, segformer, deadline, node, live, memory, start, soak; default: all "
+            "that can run here, except soak.",
         ),
     ] = "",
     frames: Annotated[int, typer.Option(min=1, help="Frames of a timing, after warm-up.")] = 200,

@@ -170,7 +170,7 @@ class Camera:
 
     @property
     def straight(self) -> Self:
-        """The pinhole camera of `undistort`'s images: itself where there is no distortion."""
+        """The pinhole camera of `undistort`'s images; this camera if it has no distortion."""
         return self._straight[0]
 
     def undistort(

@@ -77,7 +77,7 @@ def project_scan(
 
 
 def _above_ground(points: NDArray[np.float32], T_base_lidar: Matrix) -> NDArray[np.bool_]:  # noqa: N803
-    """Which points of the base frame stand on the ground."""
+    """Which points (N, 3) of the base frame belong to something above the ground, (N,)."""
     ground, plane = find_ground(points, T_base_lidar[:3, 3])
     if plane is None:
         return ~ground

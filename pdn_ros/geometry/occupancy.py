@@ -176,7 +176,7 @@ class OccupancyGrid:
         return move_points(optical, pose), kinds
 
     def _standing(self, points: NDArray[np.floating], plane: GroundPlane) -> NDArray[np.bool_]:
-        """Which points, in the base frame, stand in a vehicle's way."""
+        """Which points (N, 3), in the base frame, are obstacles in a vehicle's way, (N,)."""
         heights = plane.heights(points)
         slack = _STANDS + _TILT * np.hypot(points[:, 0], points[:, 1])
         standing: NDArray[np.bool_] = (heights > slack) & (heights < self.config.max_height)

@@ -74,7 +74,7 @@ class Health:
         self._conditions = conditions
         self._values = values
         self.name = f"{node.get_fully_qualified_name().lstrip('/')}: frames"
-        """Of the status."""
+        """Name of the status."""
         self._lock = threading.Lock()
         self._problems: dict[str, Problem] = {}
         self._failure = ""
