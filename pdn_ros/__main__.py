@@ -1,4 +1,4 @@
-"""Where `pdn` begins: a Ctrl-C is one line from the start, long before the commands are loaded."""
+"""Entry point of `pdn`: Ctrl-C gives one line from the start, even before the commands load."""
 
 import sys
 

@@ -64,7 +64,7 @@ class ClassSet(BaseModel):
         return np.array([c.color for c in self.classes], dtype=np.uint8)
 
     def id_of(self, name: str) -> int:
-        """Return the id of the class called `name`; InputError when there is none."""
+        """Return the id of the class called `name`; raises InputError if there is none."""
         if name not in self.names:
             raise InputError(f"class set {self.name}: no class {name!r} among {self.names}")
         return self.names.index(name)
@@ -96,7 +96,7 @@ def load_classes(name: str | Path) -> ClassSet:
     """Read a class set: the name of one that ships (`street`) or the path of a YAML file.
 
     Raises:
-        InputError: There is no such file, or it is no class set.
+        InputError: There is no such file, or it is not a class set.
     """
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):

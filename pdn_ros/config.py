@@ -1,8 +1,8 @@
-"""Configuration: pydantic models whose fields are at once ROS parameters, options and YAML keys.
+"""Configuration: pydantic models whose fields are ROS parameters, options and YAML keys.
 
 A field `free_threshold` of the group `grid` is the parameter `grid.free_threshold`. Each field
-carries its description, its range or choices, and whether it may change while a node runs; node,
-command line, the files under `config/` and docs/parameters.md all read them from here.
+carries its description, its range or choices, and whether it may change while a node runs. The
+nodes, the command line, the files under `config/` and docs/parameters.md all take them from here.
 """
 
 from collections.abc import Mapping
@@ -54,13 +54,13 @@ class Parameter(NamedTuple):
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The words it may be; empty when it is no choice."""
+        """The allowed words; empty if it is not a choice."""
         kind = self.field.annotation
         return get_args(kind) if get_origin(kind) is Literal else ()
 
     @property
     def range(self) -> tuple[Any, Any] | None:
-        """Least and greatest number, None when it has no range."""
+        """Smallest and largest allowed number; None if it has no range."""
         limits = self.field.metadata
         low: Any = next((m.ge for m in limits if isinstance(m, annotated_types.Ge)), None)
         high: Any = next((m.le for m in limits if isinstance(m, annotated_types.Le)), None)
@@ -68,7 +68,7 @@ class Parameter(NamedTuple):
 
     @property
     def plain(self) -> Any:
-        """The value as YAML and ROS know it: a tuple is a list, one without items holds "".
+        """The value for YAML and ROS: a tuple becomes a list, an empty one `[""]`.
 
         ROS cannot tell the type of an empty list.
         """
@@ -91,7 +91,7 @@ def build(kind: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
     """Build a configuration from dotted names.
 
     Raises:
-        InputError: A name is unknown or a value does not fit, in one line.
+        InputError: A name is unknown or a value does not fit.
     """
     nested: dict[str, Any] = {}
     for name, value in values.items():
@@ -99,25 +99,27 @@ def build(kind: type[AnyConfig], values: Mapping[str, Any]) -> AnyConfig:
         group = nested
         for key in groups:
             group = group.setdefault(key, {})
+            if not isinstance(group, dict):
+                raise InputError(f"parameter {name!r}: {key!r} has a value, so it is not a group")
         group[last] = value
     try:
         return kind.model_validate(nested)
     except ValidationError as error:
         first = error.errors()[0]
-        name = ".".join(str(key) for key in first["loc"])
+        name = repr(".".join(str(key) for key in first["loc"]))[1:-1]  # a name may hold anything
         raise InputError(f"parameter {name} = {first['input']!r}: {first['msg']}") from error
 
 
 def from_ros_yaml(kind: type[AnyConfig], document: Any, source: str) -> AnyConfig:
-    """Read a ROS parameter file's content; what it does not name keeps its default.
+    """Read a ROS parameter file's content; unnamed parameters keep their defaults.
 
     Args:
         kind: The configuration.
-        document: The parsed YAML: `{node: {ros__parameters: {...}}}`, one node or `/**`.
+        document: The parsed YAML: `{NODE: {ros__parameters: {...}}}`, NODE a name or `/**`.
         source: Name of the file, for the error.
 
     Raises:
-        InputError: The document is no parameter file of one node, or a value does not fit.
+        InputError: The document is not a parameter file for one node, or a value does not fit.
     """
     try:
         (node,) = document.values()
@@ -130,7 +132,7 @@ def from_ros_yaml(kind: type[AnyConfig], document: Any, source: str) -> AnyConfi
 
 
 def to_ros_yaml(kind: type[Config], title: str) -> str:
-    """Write the defaults of a configuration as a ROS parameter file, with what each value means."""
+    """Write the defaults of a configuration as a ROS parameter file, with descriptions."""
     lines = [
         f"# {title}; the values are the defaults.",
         "# Made by support/parameters.py from pdn_ros/perception/config.py: do not edit.",
@@ -185,7 +187,7 @@ def _comment(parameter: Parameter) -> str:
 
 
 def yaml_text(value: Any) -> str:
-    """Write a plain value in one line of YAML, as parameter files and command lines take it."""
+    """Write a plain value as one line of YAML, for parameter files and command lines."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):

@@ -26,9 +26,9 @@ from pdn_ros.errors import InputError
 def atomic(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of `path` and rename it to `path` on success.
 
-    The caller writes a file or makes a folder under the yielded path. On an error it is removed
-    and whatever stood under `path` before stays. An existing file or folder is replaced. What a
-    killed process left of an attempt at the same path is removed.
+    The caller writes a file or makes a folder under the yielded path, which replaces an existing
+    one at `path`. On an error it is removed and `path` stays as it was. Leftovers of killed
+    processes are removed.
 
     Raises:
         InputError: `path` cannot be written: its folder, its name, or a full disk.
@@ -54,7 +54,7 @@ _LEFTOVER: Final = r"\..*-{host}-(\d{{1,9}})-[0-9a-f]{{8}}(\..*)?"
 
 
 def _temporary(path: Path) -> Path:
-    """Return a free name beside `path` that tells which process took it; see that it can be used.
+    """Return a free name beside `path` that names this process, after checking it is usable.
 
     Raises:
         InputError: `path` cannot be written.
@@ -79,7 +79,7 @@ def _temporary(path: Path) -> Path:
 
 @cache
 def _host() -> str:
-    """Return a word for this machine and the name space of its process numbers."""
+    """Return a hash of this machine and its process-id namespace."""
     namespace = Path("/proc/self/ns/pid")  # a container counts processes anew
     text = f"{platform.node()} {namespace.readlink() if namespace.is_symlink() else ''}"
     return f"{zlib.crc32(text.encode()):08x}"
@@ -87,7 +87,7 @@ def _host() -> str:
 
 @cache
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what processes of this machine left when they were killed; looks once."""
+    """Remove what killed processes of this machine left behind."""
     leftover = re.compile(_LEFTOVER.format(host=_host()))
     with suppress(OSError):  # a folder that can be written may still not be listed
         for sibling in list(folder.iterdir()):
@@ -114,7 +114,7 @@ def _remove(path: Path) -> None:
 
 
 def require_writable(folder: Path) -> None:
-    """Make a folder and see whether files can be made in it.
+    """Make a folder and check that files can be made in it.
 
     Raises:
         InputError: It cannot be made or written.
@@ -129,7 +129,7 @@ def read_yaml(path: Path, kind: type[Model]) -> Model:
     """Read a YAML file as a model.
 
     Raises:
-        InputError: The file cannot be read, is no YAML, or does not fit the model.
+        InputError: The file cannot be read, is not YAML, or does not fit the model.
     """
     try:
         return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
@@ -144,7 +144,7 @@ def read_yaml(path: Path, kind: type[Model]) -> Model:
 
 
 def write_json(path: Path, record: Any) -> None:
-    """Write a dataclass as JSON; what is not known (NaN) becomes null."""
+    """Write a dataclass as JSON; unknown values (NaN) become null."""
     text = json.dumps(_known(asdict(record)), indent=2, allow_nan=False)
     with atomic(path) as part:
         part.write_text(text + "\n", encoding="utf-8")

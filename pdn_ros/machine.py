@@ -24,7 +24,7 @@ _INSTRUCTIONS: Final = (
 
 
 def hardware() -> dict[str, str]:
-    """Return processor, system, memory and GPU: timings compare only where all are the same."""
+    """Return processor, system, memory and GPU; only timings with equal ones are comparable."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -38,9 +38,9 @@ def hardware() -> dict[str, str]:
 
 
 def instruction_sets() -> tuple[str, ...]:
-    """Return the vector and matrix instructions of the processor that networks profit from.
+    """Return the processor's vector and matrix instructions that speed networks up.
 
-    As Linux names them, such as avx512_bf16; empty where it does not tell.
+    Names are Linux's, such as avx512_bf16; empty where it does not tell.
     """
     info = Path("/proc/cpuinfo")
     words = set(info.read_text(encoding="utf-8").split()) if info.is_file() else set()
@@ -60,7 +60,7 @@ def versions() -> dict[str, str]:
 
 
 def load() -> float:
-    """Return how many processes wanted to run, averaged over the last minute."""
+    """Return the load average of the last minute."""
     return os.getloadavg()[0]
 
 

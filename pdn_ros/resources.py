@@ -25,7 +25,7 @@ def weights_path() -> Path:
 
 
 def message_folders() -> dict[str, Path]:
-    """Return the folder of the `.msg` files of each package whose messages are ours to record.
+    """Return the folder of `.msg` files of each package whose definitions pdn_ros ships.
 
     An installed package carries them as `definitions/PACKAGE/`, a source checkout has them where
     rosidl expects them. Packages whose definitions are not there are left out.

@@ -1,4 +1,4 @@
-"""Where a workspace's programs begin: a missing package is one line instead of a traceback.
+"""Entry points of a workspace's programs: a missing package gives one line, no traceback.
 
 Nothing that may be missing is imported here.
 """
@@ -22,9 +22,9 @@ _FROM_ROSDEP: Final = {"cv2", "numpy", "PIL", "yaml"}
 
 
 def missing(requirements: Iterable[str]) -> list[str]:
-    """Return those of the requirements (`module` or `module>=version`) that are not met.
+    """Return the unmet ones of the requirements (`module` or `module>=version`).
 
-    A package that is too old stands there with the version that was found.
+    A package that is too old is listed with the version found.
     """
     result = []
     for requirement in requirements:
@@ -37,7 +37,7 @@ def missing(requirements: Iterable[str]) -> list[str]:
 
 
 def remedy(lacking: Iterable[str]) -> str:
-    """Return what installs the packages of `missing`."""
+    """Return the command that installs the packages of `missing`."""
     if {name.split()[0] for name in lacking} <= _FROM_ROSDEP:
         return "rosdep install --from-paths src --ignore-src -y"
     # Beside the package in a checkout, inside it once installed.
@@ -57,17 +57,17 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def perception_node() -> int:
-    """Run the perception node; the exit status is returned."""
+    """Run the perception node and return the exit status."""
     return _start("perception_node", "pdn_ros.ros.perception_node")
 
 
 def lidar_projection_node() -> int:
-    """Run the LiDAR projection node; the exit status is returned."""
+    """Run the LiDAR projection node and return the exit status."""
     return _start("lidar_projection_node", "pdn_ros.ros.lidar_projection_node")
 
 
 def pdn() -> int:
-    """Run the command line; the exit status is returned."""
+    """Run the command line and return the exit status."""
     return _start("pdn", "pdn_ros.__main__")
 
 

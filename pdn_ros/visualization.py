@@ -1,4 +1,4 @@
-"""Pictures of what the network and the grid say, fast enough for a node."""
+"""Pictures of masks, patches and grids, fast enough for a node."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -36,7 +36,7 @@ def colorize(mask: NDArray[np.uint8], classes: ClassSet) -> NDArray[np.uint8]:
 
 
 def save_mask(path: Path, mask: NDArray[np.uint8], classes: ClassSet) -> None:
-    """Write a mask as palette PNG: the stored values are the ids, any viewer shows the colors.
+    """Write a mask as a palette PNG: it stores the ids, and any viewer shows the colors.
 
     Raises:
         InputError: The folder cannot be written.
@@ -130,8 +130,8 @@ def saliency(
     for x, y in corners:
         area = np.s_[y : y + patch_size, x : x + patch_size]
         picture[area] = cv2.addWeighted(image[area], 0.8, heat[area], 0.2, 0)
-    # A dark line under a light one: one of the two stands out from any picture. Drawn in turn over
-    # all patches, so that no shadow covers the outline of a neighbor.
+    # A dark line under a light one: one of them stands out in any picture. All dark lines come
+    # first, so that none covers a neighbor's light one.
     for color, inset, thick in ((SHADOW, 0, 3 * thickness), (OUTLINE, thickness, thickness)):
         for x, y in corners:
             last = patch_size - 1 - inset
@@ -148,7 +148,7 @@ def _corners(ids: NDArray[np.int32], cols: int, patch_size: int) -> list[tuple[i
 
 
 def _draw_bars(picture: NDArray[np.uint8], share: NDArray[np.float32], patch_size: int) -> None:
-    """Draw a bar at the foot of each patch; its length says the share."""
+    """Draw a bar at the foot of each patch; its length shows the share."""
     margin = patch_size // 8
     lengths = np.round(np.clip(share, 0, 1) * (patch_size - 2 * margin)).astype(int)
     ids = np.flatnonzero(lengths > 0).astype(np.int32)

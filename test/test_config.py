@@ -79,3 +79,10 @@ def test_what_is_no_parameter_file_is_refused(document):
 def test_an_empty_list_survives_ros():
     assert flatten(PerceptionConfig())["warm_up"].plain == [""]
     assert build(PerceptionConfig, {"warm_up": [""]}) == PerceptionConfig()
+
+
+@pytest.mark.parametrize("values", [{"a\nb": 1}, {"mode": "patch", "mode.b": 1}])
+def test_names_that_no_parameter_has_are_one_line(values):
+    with pytest.raises(InputError) as caught:
+        build(PerceptionConfig, values)
+    assert "\n" not in str(caught.value)

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What went into the bag; `notes`: one line for each thing that did not."""
+    """What went into the bag; `notes` has one line for each thing left out."""
 
     images: int
     scans: int
@@ -30,7 +30,7 @@ class Conversion:
 
 
 def attempt(notes: list[str], read: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-    """Read one file of many; what fails is left out and noted."""
+    """Read one file of many; note one that fails and return None."""
     try:
         return read(*args, **kwargs)
     except InputError as error:
@@ -49,7 +49,7 @@ def read_scan(path: Path, columns: int) -> NDArray[np.float32]:
     except OSError as error:
         raise InputError(f"{path}: scan cannot be read ({error.strerror})") from error
     if not data or len(data) % (4 * columns):
-        raise InputError(f"{path}: damaged scan ({len(data)} bytes are no whole points)")
+        raise InputError(f"{path}: damaged scan ({len(data)} bytes, not whole points)")
     return np.frombuffer(data, dtype="<f4").reshape(-1, columns)
 
 

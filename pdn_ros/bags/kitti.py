@@ -6,9 +6,9 @@ cameras' 1.65 m. `camera_optical` is rectified camera 02: the offset in P_rect_0
 goes into its pose, so that CameraInfo holds a plain camera matrix. `odom` starts below the first
 pose written, heading along x, z along gravity.
 
-Stamps are those of each sensor's own file. Tracklets are boxes in the scan's frame; scan and image
-of one number were taken when the scanner faced the camera's way, so the boxes carry the image's
-stamp.
+Stamps are those of each sensor's own file. Tracklets are boxes in the scan's frame; the scan and
+image of one number were taken when the scanner faced the way of the camera, so the boxes carry the
+image's stamp.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.transforms import invert
 from pdn_ros.messages.boxes import Box
 
-_IMU_HEIGHT: Final = 0.93  # metres above the road, from KITTI's sensor setup
+_IMU_HEIGHT: Final = 0.93  # meters above the road, from KITTI's sensor setup
 _REACH_NS: Final = 200_000_000  # two oxts periods
 _STREET: Final = {
     "Car": "vehicle",
@@ -74,7 +74,7 @@ def convert_kitti(drive: Path, out: Path, progress: Progress | None = None) -> C
         progress: Called with the sensor records done and their total.
 
     Raises:
-        InputError: `drive` is no KITTI drive, its calibration is absent or damaged, or the bag
+        InputError: `drive` is not a KITTI drive, its calibration is absent or damaged, or the bag
             cannot be written. A damaged image or scan is left out and noted.
     """
     drive = Path(drive)
@@ -173,10 +173,10 @@ def _rigid_inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
 def _odometry(
     folder: Path, rig: _Rig, first_ns: int, last_ns: int, notes: list[str]
 ) -> list[tuple[int, NDArray[np.float64]]]:
-    """Return (stamp, T_odom_base) for the time in which the sensors ran.
+    """Return (stamp in ns, T_odom_base) for the time in which the sensors ran.
 
-    A pose at either end continues the motion where the first or last oxts record lies inside that
-    time (in KITTI by a few milliseconds): transforms are never extrapolated by their readers.
+    Where the first or last oxts record lies inside that time (in KITTI by a few milliseconds), an
+    extra pose continues the motion to its end, since readers never extrapolate transforms.
     """
     found = files.records(folder, (".txt",), notes)
     order = sorted({record.stamp_ns: record for record in found.values()}.items())
@@ -209,7 +209,7 @@ def _odometry(
 def _continue(
     a: tuple[int, NDArray[np.float64]], b: tuple[int, NDArray[np.float64]], stamp_ns: int
 ) -> NDArray[np.float64]:
-    """Return the pose at a time beyond b at the constant twist from a to b."""
+    """Return the pose at a time beyond b, at the constant twist from a to b."""
     twist = exponential_coordinates_from_transform(invert(a[1]) @ b[1])
     share = (stamp_ns - b[0]) / (b[0] - a[0])
     pose: NDArray[np.float64] = b[1] @ transform_from_exponential_coordinates(share * twist)
@@ -217,7 +217,7 @@ def _continue(
 
 
 def _boxes(path: Path, rig: _Rig, notes: list[str]) -> dict[int, list[Box]] | None:
-    """Return the visible objects by frame number; None when nobody labelled the drive."""
+    """Return the visible objects by frame number; None when the drive is not labeled."""
     if not path.is_file():
         notes.append(f"{path.name}: absent: no box truth")
         return None

@@ -14,9 +14,9 @@ from pdn_ros.errors import InputError
 from pdn_ros.messages.compressed import read_image_file
 
 _STAMP: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,9})?")
-_EARTH_RADIUS: Final = 6378137.0  # metres, as in KITTI's development kit
+_EARTH_RADIUS: Final = 6378137.0  # meters, as in KITTI's development kit
 
-LABELLED_STATES: Final = (1, 2)  # interpolated, labelled; 0 is unset
+LABELLED_STATES: Final = (1, 2)  # interpolated, labeled; 0 is unset
 HIDDEN: Final = 2  # occlusion: 0 visible, 1 partly, 2 fully; 255 or -1 unset
 OUT_OF_IMAGE: Final = (2, 99)  # truncation: 0 in the image, 1 truncated, 2 outside, 99 behind
 
@@ -29,10 +29,10 @@ class Tracklet:
         frame: Number of the scan and the image.
         id: Number of the object in the file.
         kind: KITTI's name, such as "Car".
-        size: Length, width, height, metres.
-        bottom: Middle of the box's lower face, metres.
+        size: Length, width, height, meters.
+        bottom: Middle of the box's lower face, meters.
         yaw: About the Velodyne's z axis, radians.
-        state: 0 unset, 1 interpolated, 2 labelled.
+        state: 0 unset, 1 interpolated, 2 labeled.
         occlusion: 0 visible, 1 partly, 2 fully.
         truncation: 0 in the image, 1 truncated, 2 outside, 99 behind.
     """
@@ -49,7 +49,7 @@ class Tracklet:
 
     @property
     def visible(self) -> bool:
-        """Whether somebody placed this box on what the camera shows."""
+        """Whether this box was labeled and the camera sees it."""
         return (
             self.state in LABELLED_STATES
             and self.occlusion != HIDDEN
@@ -106,11 +106,11 @@ class Calibration:
 
 
 def records(folder: Path, suffixes: tuple[str, ...], notes: list[str]) -> dict[int, SensorFile]:
-    """Return a sensor's files by frame number; what is amiss becomes one of the notes.
+    """Return a sensor's files by frame number; anything missing is noted.
 
     Args:
         folder: Such as `image_02`, with `data/NNNNNNNNNN.png` and `timestamps.txt`.
-        suffixes: Of the files that count, lower case.
+        suffixes: Of the files to take, lower case.
         notes: Lines for the user are added here.
 
     Raises:
@@ -136,11 +136,11 @@ def read_stamps(path: Path) -> dict[int, int]:
 
     A line is empty where the sensor missed a frame, as in drive 2011_09_26_drive_0009.
 
-    KITTI writes local wall-clock times without a zone. They are read as if they were UTC: the
-    same numbers everywhere, whatever the zone of the machine that converts.
+    KITTI writes local wall-clock times without a zone. They are read as UTC, so that the result
+    does not depend on the machine's time zone.
 
     Raises:
-        InputError: The file is absent or a line is no time.
+        InputError: The file is absent or a line is not a time.
     """
     stamps = {}
     for number, line in enumerate(_text(path).splitlines()):
@@ -188,7 +188,7 @@ def read_oxts(path: Path) -> NDArray[np.float64]:
 
 
 def imu_poses(records: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return T_world_imu, (N, 4, 4), of oxts records (N, 6): x east, y north, z up, metres.
+    """Return T_world_imu, (N, 4, 4), of oxts records (N, 6): x east, y north, z up, meters.
 
     Mercator projection with the scale of the first latitude, as in KITTI's development kit.
     """
@@ -213,7 +213,7 @@ def read_tracklets(path: Path) -> list[Tracklet]:
     """Return all objects of all frames of a `tracklet_labels.xml`.
 
     Raises:
-        InputError: The file is absent or no tracklet file.
+        InputError: The file is absent or not a tracklet file.
     """
     try:
         root = ElementTree.fromstring(_text(path))
@@ -226,7 +226,7 @@ def read_tracklets(path: Path) -> list[Tracklet]:
             for tracklet in _tracklet(number, item)
         ]
     except (ElementTree.ParseError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: no tracklet file ({error}): download it again") from error
+        raise InputError(f"{path}: not a tracklet file ({error}): download it again") from error
 
 
 def _tracklet(number: int, item: ElementTree.Element) -> Iterator[Tracklet]:
@@ -263,4 +263,4 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}: a KITTI drive has this file") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text file: download it again") from error
+        raise InputError(f"{path}: not a text file: download it again") from error

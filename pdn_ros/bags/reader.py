@@ -27,7 +27,7 @@ MARKERS: Final = "visualization_msgs/msg/MarkerArray"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic of a bag; `latched`: it was offered as transient local."""
+    """A topic of a bag; `latched` if it was offered as transient local."""
 
     name: str
     msgtype: str
@@ -51,7 +51,7 @@ class Bag:
 
     Raises:
         InputError: There is no such bag, it is damaged, or it holds no message. Damage inside a
-            file shows while its messages are read.
+            file may show only when its messages are read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -114,7 +114,7 @@ class Bag:
     ) -> Iterator[Message]:
         """Yield the messages of the named topics (all without `topics`) in log-time order.
 
-        With `at_ns` only those of this log time.
+        With `at_ns`, only those of this log time.
         """
         wanted = [c for c in self._reader.connections if topics is None or c.topic in topics]
         if not wanted:
@@ -143,11 +143,11 @@ class Bag:
     def image_topic(self, name: str = "") -> Topic:
         """Return the camera's topic: the named one, else found by type.
 
-        Truth and depth images do not count. Among several, one with a CameraInfo beside it, then
-        a raw one, then the one with the most messages is taken.
+        Truth and depth images do not count. Of several topics, one with a CameraInfo beside it is
+        preferred, then a raw one, then the one with the most messages.
 
         Raises:
-            InputError: The topic is not in the bag or has no images, or nothing is found.
+            InputError: The topic is not in the bag or has no images, or there is no camera.
         """
         if name:
             return self._named(name, IMAGE, COMPRESSED_IMAGE)
@@ -170,7 +170,7 @@ class Bag:
         """Return the CameraInfo topic of an image topic: the named one or the nearest namespace's.
 
         Raises:
-            InputError: The named topic is not in the bag or is no CameraInfo.
+            InputError: The named topic is not in the bag or is not a CameraInfo.
         """
         if name:
             return self._named(name, CAMERA_INFO)
@@ -184,7 +184,7 @@ class Bag:
         """Return the point cloud topic: the named one, else that with the most messages.
 
         Raises:
-            InputError: The named topic is not in the bag or is no PointCloud2.
+            InputError: The named topic is not in the bag or is not a PointCloud2.
         """
         if name:
             return self._named(name, POINTS)
@@ -213,12 +213,12 @@ class Bag:
         try:
             encoding = read_encoding(message.data, compressed=topic.msgtype == COMPRESSED_IMAGE)
         except InputError:
-            return False  # whoever reads the images says what is wrong with this one
+            return False  # the code that reads the images reports this one
         return encoding in DEPTH_ENCODINGS or is_compressed_depth(encoding)
 
     @contextmanager
     def _damage(self, what: str) -> Iterator[None]:
-        # On damaged files rosbags raises whatever its parsers stumble over.
+        # On damaged files rosbags raises all kinds of exceptions.
         try:
             yield
         except InputError:

@@ -1,4 +1,4 @@
-"""A bag's file: an mcap storage that compresses what is worth it, and message definitions."""
+"""A bag's file: an mcap storage that compresses where it pays, and message definitions."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -42,7 +42,7 @@ class SelectiveMcap(McapWriter):
 
 
 class McapBagWriter(Writer):
-    """The rosbag2 writer of the rosbags library on that storage."""
+    """The rosbags library's rosbag2 writer, on `SelectiveMcap`."""
 
     STORAGE_PLUGINS: Mapping[StoragePlugin, type[Any]] = {StoragePlugin.MCAP: SelectiveMcap}
 
@@ -53,7 +53,7 @@ class McapBagWriter(Writer):
 
 @cache
 def typestore() -> Typestore:
-    """Return the definitions that go into bags; nobody adds types to them."""
+    """Return the message definitions that go into bags; shared, so do not add types."""
     store = get_typestore(Stores.ROS2_JAZZY)
     for package, folder in message_folders().items():
         for path in sorted(folder.glob("*.msg")):

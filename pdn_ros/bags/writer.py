@@ -92,7 +92,7 @@ def _open_bag(path: Path) -> Iterator[Writer]:
                     file.rename(part / file.name)
                 writer.path.rmdir()
         except BaseException:
-            with suppress(OSError):  # the disk may be full for the last buffered bytes as well
+            with suppress(OSError):  # the disk may be too full for the last buffered bytes, too
                 writer.abort()
             raise
 
@@ -101,7 +101,7 @@ class RawWriter:
     """A rosbag2 folder (mcap) filled with serialized messages; a context manager.
 
     The bag is written beside `path` under a temporary name and renamed when the block ends; an
-    error or Ctrl-C inside the block removes it, and what stood under `path` before stays.
+    error or Ctrl-C inside the block removes it and leaves an earlier bag at `path` untouched.
     Messages may come in any order: readers sort by log time.
 
     Raises:
@@ -204,7 +204,7 @@ class DriveWriter:
         self._write(layout.TF_TOPIC, stamp_ns, moved)
 
     def static_transforms(self, transforms: Sequence[tuple[str, str, NDArray[np.float64]]]) -> None:
-        """Write (parent, child, T_parent_child) for good; stamped as the next message is."""
+        """Write (parent, child, T_parent_child), valid for all times, with the next stamp."""
         self._static.extend(transforms)
 
     def mask(self, stamp_ns: int, ids: NDArray[np.uint8]) -> None:
@@ -212,7 +212,7 @@ class DriveWriter:
         self._write_image(layout.MASK_TOPIC, stamp_ns, ids, "mono8")
 
     def depth(self, stamp_ns: int, meters: NDArray[np.float32]) -> None:
-        """Write the true depth along the optical z axis, (H, W) float32 meters; 0 is none."""
+        """Write the true depth along the optical z axis, (H, W) float32 meters; 0 = none."""
         self._write_image(layout.DEPTH_TOPIC, stamp_ns, meters, "32FC1")
 
     def occupancy(self, stamp_ns: int, grid: Grid) -> None:

@@ -1,5 +1,5 @@
 """Speed and memory on this machine: the network, the nodes, the way through DDS.
 
-One run makes every figure and every ratio; what is compared takes turns, so that load falls on both
-sides alike. `run` is the entry; only `session`, `node_suites` and `plain_node` need ROS 2.
+One run makes every figure and every ratio; compared cases take turns, so that load affects both
+alike. `run` is the entry; only `session`, `node_suites`, `soak` and `plain_node` need ROS 2.
 """

@@ -17,7 +17,7 @@ from pdn_ros.replay.results import Quantiles
 from pdn_ros.replay.settings import Progress
 
 FREE_SHARE: Final = 0.8
-"""Of the deadline, that a frame takes with all its patches on the idle machine: they just fit."""
+"""Share of the deadline that a frame with all its patches takes on the idle machine."""
 PHASES: Final = ("idle", "loaded") * 2
 ENDLESS_MS: Final = 1e6
 IMPOSSIBLE_MS: Final = 1e-3
@@ -41,7 +41,7 @@ def deadline(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row]
     spinners, context = _bearable(runner, case, limit_ms, count)
     progress(2, steps)
 
-    # Another deadline: nothing of the load is known yet.
+    # A changed deadline makes the runner forget what it learned under load.
     case = replace(case, deadline_ms=limit_ms)
     laps: dict[str, list[Lap]] = {"idle": [], "loaded": [], CONTEXT: context}
     for done, phase in enumerate(PHASES, start=3):
@@ -79,7 +79,7 @@ def deadline_rows(
 
 
 def deadline_ratios(laps: Mapping[str, Sequence[Lap]], limit_ms: float) -> dict[str, float]:
-    """Return p95 over the deadline: of both phases, and of no patch at all under the load.
+    """Return p95 / deadline: of both phases, and of frames without patches under load.
 
     Where the last is above 1, no K could have met the deadline.
     """
@@ -94,13 +94,13 @@ def deadline_ratios(laps: Mapping[str, Sequence[Lap]], limit_ms: float) -> dict[
 def _bearable(runner: Backend, case: Case, limit_ms: float, count: int) -> tuple[int, list[Lap]]:
     """Return the load, in processes, and frames without patches under it.
 
-    A process for each core; half as many where even the context alone would then be late.
+    One process per core; half as many where even the context alone would then be late.
     """
     cores = os.cpu_count() or 1
     case = replace(case, deadline_ms=IMPOSSIBLE_MS)
     for spinners in (cores, max(1, cores // 2)):
         with spinning(spinners):
-            _laps(runner, case, WARM_UP)  # the first refines: nothing is known yet
+            _laps(runner, case, WARM_UP)  # the first frame refines: no times are known yet
             context = _laps(runner, case, count)
         if Quantiles.of([lap.ms for lap in context]).p95 < limit_ms:
             break

@@ -27,18 +27,18 @@ class Row:
         width: Of the image, pixels.
         height: Of the image, pixels.
         k: Patches refined; 0 in the other modes.
-        share: Of the patches, that was asked for; 0 is the default K.
+        share: Requested share of the patches; 0 is the default K.
         p50_ms: Percentiles of the timing; NaN where the row is not a timing.
         p95_ms: See `p50_ms`.
         p99_ms: See `p50_ms`.
-        frames: How many frames (or starts, or cycles) it rests on.
+        frames: Number of frames (or starts, or cycles) measured.
         value: The figure of a row that is not a timing.
         unit: Of `value`.
-        peak_mb: Most memory of the process since its start, 10^6 bytes.
-        running_mb: Most memory after warm-up: without loading and compiling.
-        joules: Energy of the processor a frame, by RAPL.
+        peak_mb: Peak memory of the process since its start, 10^6 bytes.
+        running_mb: Peak memory after warm-up: without loading and compiling.
+        joules: Energy of the processor per frame, by RAPL.
         stages_ms: Medians of the network's parts.
-        note: What the reader has to know about it.
+        note: Remark for the reader.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, str, int, int, int]:
-        """What tells the row apart in its run."""
+        """What identifies the row within its run."""
         return self.name, self.mode, self.backend, self.width, self.height, self.k
 
     @property
@@ -92,7 +92,7 @@ class Benchmark:
         energy: Where `joules` come from, or why they are unknown.
         skipped: Suites that could not run here, and why.
         rows: The measurements.
-        ratios: Of this run's own rows, by name.
+        ratios: Ratios between this run's rows, by name.
     """
 
     machine: dict[str, str]
@@ -136,7 +136,7 @@ def require_same_machine(ours: dict[str, str], other: Benchmark, name: str) -> N
     """Refuse to compare runs of different machines.
 
     Raises:
-        InputError: Something of the two machines differs.
+        InputError: The two machines differ.
     """
     for part, here in ours.items():
         there = other.machine.get(part, "unknown")

@@ -33,7 +33,7 @@ def network(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row],
         }
         for size in settings.sizes:
             group = [case for case in cases if (case.width, case.height) == size]
-            # Of one size: they take turns, so that their ratios hold.
+            # Cases of one size take turns, so that their ratios hold.
             rows += take_turns(
                 group,
                 {case: workers[case.backend] for case in group},
@@ -65,10 +65,10 @@ def network_ratios(rows: Iterable[Row], size: Size) -> dict[str, float]:
 
 
 def chosen_backends(settings: BenchmarkSettings) -> tuple[str, ...]:
-    """Return the backends asked for, or all that can be used here.
+    """Return the requested backends, or all that can be used here.
 
     Raises:
-        InputError: One of them is not installed.
+        InputError: A requested backend is not installed.
     """
     found = available()
     for name in settings.backends:
@@ -84,7 +84,7 @@ def _cases(size: Size, backends: Sequence[str], settings: BenchmarkSettings) -> 
     fastest = best(settings, backends)
     cases = []
     for backend in backends:
-        # The ratios rest on these rows.
+        # The ratios use these rows.
         whole = size == settings.size and backend in (fastest, EAGER)
         cases += [
             Case(
@@ -105,7 +105,7 @@ def _cases(size: Size, backends: Sequence[str], settings: BenchmarkSettings) -> 
 
 
 def best(settings: BenchmarkSettings, backends: Sequence[str]) -> str:
-    """Return the backend that `auto` takes, or the first of those asked for."""
+    """Return the backend that `auto` takes, or the first requested one."""
     import torch
 
     cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())

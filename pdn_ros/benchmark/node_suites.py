@@ -1,4 +1,4 @@
-"""What is measured of nodes: their cost, their losses, their memory and their start."""
+"""Suites that measure nodes: their cost, losses, memory and start."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -32,11 +32,11 @@ _FRAME_S: Final = 30.0
 
 @dataclass
 class NodeTimes:
-    """Of one node's frames, milliseconds.
+    """Times of one node's frames, milliseconds.
 
     Attributes:
-        overhead: From the image's receipt by DDS to the last output, less the network's time.
-        processing: The network's.
+        overhead: From the image's receipt by DDS to the last output, minus the network's time.
+        processing: The network's time.
         whole: From just before publishing the image to receiving the last output.
     """
 
@@ -96,7 +96,7 @@ def rows_of(
 
 
 def ratios_of(times: Mapping[str, NodeTimes]) -> dict[str, float]:
-    """Return the straightforward node over ours, medians."""
+    """Return the plain node's medians divided by ours."""
     ours, plain = times[PERCEPTION], times[PLAIN]
     return {
         "plain_over_perception_node.overhead": ratio(
@@ -109,7 +109,7 @@ def ratios_of(times: Mapping[str, NodeTimes]) -> dict[str, float]:
 def _turn(
     running: Session, camera: ImagePublisher, listener: Listener, times: NodeTimes, count: int
 ) -> None:
-    running.round_trip(camera, listener, _FRAME_S)  # the first of a turn is not like the others
+    running.round_trip(camera, listener, _FRAME_S)  # the first frame of a turn is slower
     for _ in range(count):
         stamp_ns = running.round_trip(camera, listener, _FRAME_S)
         found = listener.of(stamp_ns, 0.0)
@@ -128,7 +128,7 @@ def _median(values: Sequence[float]) -> float:
 RATE_HZ: Final = 30.0
 UHD_RATE_HZ: Final = 15.0
 SURPLUS: Final = 3.0
-"""Images come so many times as fast as the node can work."""
+"""How many times faster than the node's own rate images come."""
 
 
 def live(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], dict[str, float]]:
@@ -142,7 +142,7 @@ def live(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], di
     steps = 2 * len(streams) + 1
     with session(settings, [PERCEPTION]) as running:
         cameras = [running.probe.camera(f"/{PERCEPTION}", size) for size, _ in streams]
-        # Idle first: nobody listens, so that the node takes images and does nothing with them.
+        # Idle first: without a subscriber the node takes images and computes nothing.
         for at_work in (False, True):
             for (size, rate_hz), camera in zip(streams, cameras, strict=True):
                 listener = running.probe.listen(PERCEPTION, "mask") if at_work else None
@@ -160,7 +160,7 @@ def live(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], di
 def _loss(
     running: Session, camera: ImagePublisher, listener: Listener | None, rate_hz: float, count: int
 ) -> Row:
-    """Count which share of the published images the node's subscription received."""
+    """Measure the share of published images that the node's subscription did not receive."""
     running.wait_matched(camera, *([listener] if listener else []))
     if listener is not None:
         running.round_trip(camera, listener, FIRST_S)
@@ -184,7 +184,7 @@ def loss(published: int, received: int) -> float:
 
 
 def _age(running: Session, camera: ImagePublisher, frames: int) -> tuple[Row, float]:
-    """Let images come faster than the node works; returns the masks' ages and its time."""
+    """Send images faster than the node works; returns the masks' ages and its time."""
     listener = running.probe.listen(PERCEPTION, "mask", PROCESSING, OVERHEAD)
     running.wait_matched(camera, listener)
     alone = []
@@ -198,7 +198,7 @@ def _age(running: Session, camera: ImagePublisher, frames: int) -> tuple[Row, fl
     masks = listener.arrivals("mask")
     processing_ms = median(arrival.value for arrival in listener.arrivals(PROCESSING))
     listener.close()
-    # The first masks are of images that came before it was busy.
+    # The first masks belong to images that came before the node was busy.
     ages = [(mask.at_ns - mask.stamp_ns) / 1e6 for mask in masks[2:]]
     seconds = (stamps[-1] - stamps[0]) / 1e9
     row = Row(
@@ -210,17 +210,17 @@ def _age(running: Session, camera: ImagePublisher, frames: int) -> tuple[Row, fl
 
 
 SIZE: Final = (320, 240)
-"""Small: leaks come a frame or a cycle at a time, whatever the size."""
+"""Small: leaks come with each frame or cycle, whatever the image's size."""
 SAMPLES: Final = 50
 PER_FRAMES: Final = 10_000
 PER_CYCLES: Final = 20
 SETTLING: Final = 0.3
-"""Share of the samples, from the start, that is left out: caches fill."""
+"""Share of the first samples that is left out, while caches fill."""
 CYCLE: Final = ("deactivate", "cleanup", "configure", "activate")
 
 
 def memory(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], dict[str, float]]:
-    """Watch the memory that the node's process shares with nobody.
+    """Watch the private memory of the node's process.
 
     Raises:
         ChildProcessError: The node ended, refuses a transition, or gives no output.

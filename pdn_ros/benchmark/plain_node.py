@@ -1,8 +1,8 @@
-"""A straightforward node to hold ours against: what a ROS user writes with rclpy and cv_bridge.
+"""A plain node to compare ours with: what a ROS user writes with rclpy and cv_bridge.
 
-Inference in the callback, images converted as cv_bridge converts them, every other field filled
-through the generated classes. Network and geometry are those of our node, so that the difference
-is the node's alone. It publishes its network's time and its overhead as our node does.
+It infers in the callback, converts images as cv_bridge does, and fills every other field through
+the generated classes. Network and geometry are those of our node, so that only the nodes differ.
+It publishes its network's time and its overhead as our node does.
 """
 
 import array

@@ -17,7 +17,7 @@ Suite = Callable[[BenchmarkSettings, Progress], Found]
 def run(
     settings: BenchmarkSettings, progress: Callable[[str], AbstractContextManager[Progress]]
 ) -> Benchmark:
-    """Run the suites; one that cannot run here or fails is named with the reason.
+    """Run the suites; the result names a suite that cannot run or fails, with the reason.
 
     Args:
         settings: What to measure.
@@ -62,7 +62,7 @@ def _suite(name: str) -> Suite:
     Raises:
         InputError: What it needs is not installed.
     """
-    # Each suite's libraries are loaded when it is asked for.
+    # Each suite's libraries are loaded only when it runs.
     if name == "network":
         from pdn_ros.benchmark.network import network
 

@@ -28,10 +28,10 @@ from pdn_ros.perception.backends import available
 from pdn_ros.replay.settings import Progress
 
 ALONE: Final = "network_alone"
-"""Patch mode in a process that does nothing else: what SegFormer is held against."""
+"""Patch mode in a process that does nothing else, to compare SegFormer with."""
 SEGFORMER_BACKENDS: Final = ("torch", "openvino")
 SEGFORMER_PATIENCE: Final = 4.0
-"""SegFormer's timing may take so many times longer than others that end early."""
+"""How many times longer SegFormer's timing may take than others that end early."""
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -74,7 +74,7 @@ def against_segformer(
 
 
 def segformer_ratios(rows: Sequence[Row]) -> dict[str, float]:
-    """Return SegFormer over patch mode: latency, and most memory at all and while running."""
+    """Return SegFormer / patch mode: latency, peak memory, and peak memory while running."""
     ratios = {}
     theirs = {row.backend: row for row in rows if row.name == SEGFORMER}
     for ours in (row for row in rows if row.name == ALONE and row.backend in theirs):
@@ -104,7 +104,7 @@ class Segformer:
         cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
         from transformers import logging
 
-        logging.set_verbosity_error()  # it warns of a loss that nobody asks for
+        logging.set_verbosity_error()  # it warns of a loss function that is not used
         torch.manual_seed(0)
         self._device = "cuda" if cuda else "cpu"
         self._net = _ToMask().eval().to(self._device)

@@ -1,4 +1,4 @@
-"""The nodes that a benchmark measures, and its own side of DDS."""
+"""The nodes that a benchmark measures, and the benchmark's side of DDS."""
 
 import array
 import struct
@@ -56,9 +56,9 @@ class Received:
     """A message that came in.
 
     Attributes:
-        at_ns: When, by the wall clock.
-        stamp_ns: Of its header; 0 where it has none.
-        value: Of a Float32.
+        at_ns: Wall-clock time of arrival.
+        stamp_ns: Stamp of its header; 0 without a header.
+        value: Value of a Float32.
     """
 
     at_ns: int
@@ -97,7 +97,7 @@ class ImagePublisher:
         return stamp_ns
 
     def stream(self, count: int, rate_hz: float) -> Iterator[int]:
-        """Publish at a rate; yields each stamp. A publisher that is late goes on at once."""
+        """Publish at a rate; yields each stamp. When late, it publishes at once."""
         start = time.monotonic()
         for i in range(count):
             time.sleep(max(0.0, start + i / rate_hz - time.monotonic()))
@@ -123,18 +123,18 @@ class Listener:
         return all(subscription.get_publisher_count() for subscription in self._subscriptions)
 
     def arrivals(self, output: str) -> list[Received]:
-        """Return what came of an output so far."""
+        """Return what has arrived of an output so far."""
         with self._changed:
             return list(self._arrivals[output])
 
     def forget(self) -> None:
-        """Forget what came so far."""
+        """Forget what has arrived so far."""
         with self._changed:
             for arrivals in self._arrivals.values():
                 arrivals.clear()
 
     def of(self, stamp_ns: int, timeout_s: float) -> dict[str, Received] | None:
-        """Wait for every output of one image; None when some don't come in time.
+        """Wait for every output of one image; None when some do not come in time.
 
         Outputs without a stamp count when they came after `forget`.
         """
@@ -186,7 +186,7 @@ class Probe(Participant):
         return Listener(self.node, name, outputs)
 
     def diagnostics(self) -> dict[str, str]:
-        """Return the perception node's next report but one: it holds all that was before now.
+        """Return the perception node's next diagnostics but one, which cover all up to now.
 
         Raises:
             TimeoutError: None came.
@@ -203,12 +203,12 @@ class Probe(Participant):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What runs: the nodes and our own end.
+    """The running nodes and the benchmark's participant.
 
     Attributes:
-        probe: Our end.
+        probe: The benchmark's participant.
         started: The nodes' processes by name.
-        begun_ns: When they were started, by the wall clock.
+        begun_ns: Wall-clock time at which they were started.
     """
 
     probe: Probe
@@ -225,7 +225,7 @@ class Session:
             node.check()
 
     def wait_matched(self, camera: ImagePublisher, *listeners: Listener) -> None:
-        """Wait until the node takes the camera's images and offers what is listened to.
+        """Wait until the node subscribes to the camera and publishes to the listeners.
 
         Raises:
             ChildProcessError: A node ended, or is not ready in time.

@@ -1,4 +1,4 @@
-"""What a benchmark is asked to do."""
+"""Settings of a benchmark."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +12,7 @@ Size = tuple[int, int]
 
 SUITES: Final = ("network", "segformer", "deadline", "node", "live", "memory", "start", "soak")
 DEFAULT_SUITES: Final = tuple(suite for suite in SUITES if suite != "soak")
-"""All but what takes half an hour."""
+"""All suites but the one that takes half an hour."""
 QUICK_SUITES: Final = ("network", "node", "start")
 
 HD: Final[Size] = (1280, 720)
@@ -25,21 +25,21 @@ class BenchmarkSettings:
     """The options of `pdn benchmark`.
 
     Attributes:
-        suites: Of `SUITES`.
+        suites: Some of `SUITES`.
         frames: Frames of a timing, after warm-up.
-        seconds: Timings that no ratio needs end after so long, with fewer frames; 0: never.
+        seconds: Timings that no ratio needs stop after this time, with fewer frames; 0: never.
         sizes: Image sizes of the network's table.
-        shares: Of the patches, that are refined besides the default quarter.
+        shares: Shares of the patches to refine, besides the default quarter.
         size: Image size of everything else.
         device: Where the network runs.
-        backends: Inference backends; empty: every one that is installed.
-        weights: Path of the weights; empty for those that ship.
+        backends: Inference backends; empty: all that are installed.
+        weights: Path of the weights; empty: the shipped weights.
         growth_frames: Frames over which the node's memory is watched.
-        cycles: Lifecycle cycles over which it is watched; one moves it by 5 MB either way.
+        cycles: Lifecycle cycles over which it is watched; each changes it by up to 5 MB.
         starts: Cold starts.
         soak_frames: Masks after which a soak ends.
         soak_minutes: Time after which it ends in any case.
-        seed: Of the soak's faults.
+        seed: Seed of the soak's faults.
     """
 
     suites: tuple[str, ...] = DEFAULT_SUITES
@@ -71,7 +71,7 @@ class BenchmarkSettings:
             raise InputError(f"{self.weights}: no such file: give weights (.safetensors)")
 
     def quick(self) -> "BenchmarkSettings":
-        """Return settings for a minute: orientation, no result."""
+        """Return settings for a run of a minute, with rough figures."""
         return replace(
             self,
             frames=min(self.frames, 10),

@@ -35,11 +35,11 @@ CALM_S: Final = (2.0, 5.0)
 FAULT_S: Final = (0.5, 6.0)
 RECOVERY_S: Final = 60.0
 ANSWER_NS: Final = 2_000_000_000
-"""An image is missed when no mask has come so long after it."""
+"""An image is missed when no mask has come within this time."""
 SAID_NS: Final = 3_000_000_000
-"""Within so long after the image the diagnostics must say so."""
+"""Time after the image within which the diagnostics must report a missing mask."""
 STALE_NS: Final = 2_000_000_000
-"""Diagnostics that stay away for so long say by this that the node does not run."""
+"""Silence of the diagnostics that counts as a report that the node does not run."""
 HOURS_NS: Final = 10 * 3600 * 10**9
 _NOISE: Final = 300
 _ACTIVE: Final = "active"
@@ -50,9 +50,9 @@ class Report:
     """A diagnostic status.
 
     Attributes:
-        at_ns: When it came, by the wall clock.
-        text: What it says.
-        well: Whether that is that the node is active and nothing is wrong.
+        at_ns: Wall-clock time of arrival.
+        text: Its message.
+        well: Whether the node is active and nothing is wrong.
     """
 
     at_ns: int
@@ -63,12 +63,12 @@ class Report:
 def missing(
     images: Sequence[int], masks: Sequence[int], reports: Sequence[Report]
 ) -> tuple[int, int]:
-    """Return how many images no mask followed in time, and for how many of them nothing said so.
+    """Return how many images had no mask in time, and how many of those went unreported.
 
     Args:
-        images: When each was published, nanoseconds, ascending; likewise the others.
-        masks: When each came.
-        reports: What the diagnostics said.
+        images: Times at which images were published, nanoseconds, ascending.
+        masks: Times at which masks came, likewise.
+        reports: The diagnostics, in order of time.
     """
     came = np.asarray(masks, np.int64)
     said_at = np.array([report.at_ns for report in reports], np.int64)
@@ -88,14 +88,14 @@ def missing(
 
 @dataclass
 class Soak:
-    """A camera at 10 Hz, the faults that happen to it or to the node, and what came of it.
+    """A camera at 10 Hz, the faults that happen to it or to the node, and the results.
 
     Attributes:
-        images: When each image was published, nanoseconds; damaged ones are images too.
-        reports: What the diagnostics said.
-        memory: Memory of the node, MB, after each so many masks.
-        recoveries_ms: From the end of each fault until all was well.
-        faults: How often each one happened.
+        images: When each image was published, nanoseconds; damaged ones count too.
+        reports: The diagnostics, in order of time.
+        memory: Memory of the node, MB, at regular numbers of masks.
+        recoveries_ms: Times from the end of each fault until all was well.
+        faults: How often each fault happened.
     """
 
     running: Session
@@ -115,18 +115,18 @@ class Soak:
             name: node.create_publisher(kind, f"/{PERCEPTION}/{name}", SENSOR)
             for name, kind in topics.items()
         }
-        # Of its own: how much noise there is depends on the machine, and the faults must not.
+        # Own generator: the amount of noise depends on the machine, and the faults must not.
         self._noises = random.Random(0)
         self._tf = node.create_publisher(TFMessage, "/tf", 10)
         node.create_subscription(DiagnosticArray, "/diagnostics", self._take_report, 10)
 
     @property
     def masks(self) -> list[int]:
-        """When each mask came."""
+        """Times at which the masks came, nanoseconds."""
         return [mask.at_ns for mask in self.listener.arrivals("mask")]
 
     def stream(self, seconds: float, publish: Callable[[], Any] | None = None) -> None:
-        """Publish at the camera's rate, images of the camera or what is given."""
+        """Call `publish` at the camera's rate; by default publish the camera's images."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.running.check()
@@ -179,7 +179,7 @@ class Soak:
         self.stream(seconds, publish)
 
     def reverse_odometry(self, seconds: float) -> None:
-        """Turn the transform of the odometry round, once."""
+        """Publish the odometry's transform with parent and child swapped, once."""
         wrong = TransformStamped(child_frame_id="odom")
         wrong.header.frame_id = "base_link"
         wrong.header.stamp = self.running.probe.node.get_clock().now().to_msg()
@@ -192,7 +192,7 @@ class Soak:
         self.stream(seconds, lambda: self.camera.publish(time.time_ns() - HOURS_NS))
 
     def stop_process(self, seconds: float) -> None:
-        """Keep the node from running while images come."""
+        """Suspend the node's process while images come."""
         process = self.running.started[PERCEPTION]
         process.send(signal.SIGSTOP)
         try:
@@ -201,7 +201,7 @@ class Soak:
             process.send(signal.SIGCONT)
 
     def disable(self, seconds: float) -> None:
-        """Tell the node to leave images alone."""
+        """Tell the node to ignore images."""
         call, service = self.running.probe.call, f"/{PERCEPTION}/enable"
         call(SetBool, service, SetBool.Request(data=False))
         self.stream(seconds)
@@ -273,7 +273,7 @@ def soak(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], di
 
 
 def rows_of(test: Soak, minutes: float) -> list[Row]:
-    """Return what came of a soak."""
+    """Return the rows of a soak."""
     masks = test.masks
     missed, unsaid = missing(test.images, masks, test.reports)
     slope, error = growth(test.memory, len(masks) / max(1, len(test.memory)), PER_FRAMES)

@@ -29,7 +29,7 @@ class Energy:
     """
 
     def __init__(self, root: Path = _ROOT) -> None:
-        # intel-rapl:0 is a package (AMD's too); intel-rapl:0:1 a part of it, counted there.
+        # intel-rapl:0 is a package (on AMD too); intel-rapl:0:1 is a part that it includes.
         zones = sorted(z for z in root.glob("intel-rapl:*") if z.name.count(":") == 1)
         self._zones: list[tuple[Path, int]] = []
         try:
@@ -61,9 +61,9 @@ class Energy:
 
 
 def most_memory_mb(pid: int | None = None) -> float:
-    """Return the most resident memory that a process had; ours by default.
+    """Return the peak resident memory of a process, 10^6 bytes; ours by default.
 
-    Not by getrusage(2): its figure starts at that of the process that started this one.
+    Not from getrusage(2): its figure starts at the parent process's.
     """
     try:
         text = Path(f"/proc/{pid or 'self'}/status").read_text(encoding="utf-8")
@@ -74,13 +74,13 @@ def most_memory_mb(pid: int | None = None) -> float:
 
 
 def forget_most_memory() -> None:
-    """Let `most_memory_mb` start anew for this process, where the system allows that."""
+    """Reset `most_memory_mb` of this process, where the system allows it."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def own_memory_mb(pid: int) -> float:
-    """Return the memory that a process shares with nobody: what a leak adds to."""
+    """Return the private memory of a process, 10^6 bytes, which grows with a leak."""
     return float(psutil.Process(pid).memory_full_info().uss) / 1e6
 
 

@@ -23,8 +23,8 @@ class Case:
         mode: Mode of PatchDriveNet; empty for another network.
         width: Of the image, pixels.
         height: Of the image, pixels.
-        share: Of the patches, to be refined; 0 is the default, a quarter.
-        whole: A ratio rests on it: it gets all its frames, however long they take.
+        share: Share of the patches to refine; 0 is the default, a quarter.
+        whole: Whether it gets all its frames, however long they take: a ratio uses it.
         deadline_ms: Time a frame may take; 0: no limit.
     """
 
@@ -62,7 +62,7 @@ class Lap:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Most memory of a process, 10^6 bytes; NaN where the system does not tell."""
+    """Peak memory of a process, 10^6 bytes; NaN where the system does not tell."""
 
     peak_mb: float = NAN
     running_mb: float = NAN
@@ -73,7 +73,7 @@ BLOCK: Final = 20
 
 
 class Timed(Protocol):
-    """What takes turns: see `WorkerProcess.laps`."""
+    """Something that takes turns: see `WorkerProcess.laps`."""
 
     def laps(self, case: Case, count: int, seconds: float) -> list[Lap]:
         """Time up to `count` frames."""
@@ -100,7 +100,7 @@ def take_turns(
         cases: What to time.
         workers: Who runs each case.
         frames: Frames for each.
-        seconds: A case that is not `whole` ends after so long; 0: never.
+        seconds: A case that is not `whole` ends after this time; 0: never.
         done: Called when a case is done.
     """
     records = {case: _Record() for case in cases}

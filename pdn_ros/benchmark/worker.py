@@ -1,4 +1,4 @@
-"""A process for each backend, with threads and memory of its own, and what it runs.
+"""A process for each backend, with its own threads and memory, and what it runs.
 
 Threads of two runtimes in one process spin against each other, and the system reports peak memory
 for whole processes only.
@@ -36,7 +36,7 @@ class WorkerProcess:
     Args:
         case: Says which network and backend the process loads.
         device: `auto`, `cpu` or `cuda`.
-        weights: Path of the weights; empty for those that ship.
+        weights: Path of the weights; empty: the shipped weights.
     """
 
     def __init__(self, case: Case, device: str, weights: str) -> None:
@@ -56,7 +56,7 @@ class WorkerProcess:
         return [lap for lap in self._ask((case, count, seconds)) if isinstance(lap, Lap)]
 
     def memory(self) -> Memory:
-        """Return the process's most memory, at all and since its first timed frame."""
+        """Return the process's peak memory, in all and since its first timed frame."""
         (memory,) = self._ask(None)
         if not isinstance(memory, Memory):
             raise TypeError("no memory in the answer")
@@ -85,7 +85,7 @@ class WorkerProcess:
 
 
 def _serve(pipe: Connection, case: Case, device: str, weights: str) -> None:
-    """Answer until the pipe closes; an error is answered as its line."""
+    """Answer until the pipe closes; the answer to an error is its line."""
     server: _Server | None = None
     while True:
         try:
@@ -143,7 +143,7 @@ class CaseRunner(Protocol):
 
 
 def make_runner(case: Case, device: str, weights: str) -> CaseRunner:
-    """Load what `case` needs; it also runs the cases that differ in mode, size and budget alone."""
+    """Load what `case` needs; the runner also runs cases of other modes, sizes and budgets."""
     if case.name == SEGFORMER:
         from pdn_ros.benchmark.segformer import Segformer
 
@@ -176,7 +176,7 @@ class Backend:
 
 
 class Eager:
-    """The torch module as it is, float32."""
+    """The unmodified torch module, float32."""
 
     def __init__(self, device: str, weights: str) -> None:
         cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
@@ -193,7 +193,7 @@ class Eager:
 
 
 def _budget(case: Case, network: NetworkConfig) -> int:
-    """Return K; 0 stands for the default."""
+    """Return K; 0 means the default."""
     if not case.share:
         return 0
     return max(1, round(case.share * patch_grid(case.height, case.width, network).count))

@@ -9,11 +9,11 @@ import typer
 from pdn_ros.errors import InputError
 
 DONE, FAILED, USAGE = 0, 1, 2
-INTERRUPTED = 130  # what shells say of a process that ended by SIGINT; typer returns it
+INTERRUPTED = 130  # the shell's status of a process ended by SIGINT; typer returns it
 
 
 def build() -> typer.Typer:
-    """Put the commands together."""
+    """Build the app from its commands."""
     from pdn_ros.cli import (
         benchmark,
         convert,
@@ -42,7 +42,7 @@ def build() -> typer.Typer:
             False, "--debug", envvar="PDN_DEBUG", help="Show the traceback of an error."
         ),
     ) -> None:
-        """Take the options that stand before the command."""
+        """Take the options that come before the command."""
         del debug  # read from the arguments in main(): it must hold for usage errors too
 
     app.command()(segment.segment)
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _line_and_status(error: Exception) -> tuple[str, int]:
-    """What the user reads of an error, and the exit status."""
+    """Return the line that the user reads for an error, and the exit status."""
     if isinstance(error, InputError):
         return str(error), USAGE
     if isinstance(error, typer.exceptions.TyperException):

@@ -16,8 +16,8 @@ def benchmark(
         str,
         typer.Option(
             metavar="SUITE,...",
-            help="network, segformer, deadline, node, live, memory, start, soak; all that can run "
-            "here but soak by default.",
+            help="network, segformer, deadline, node, live, memory, start, soak; default: all "
+            "that can run here, except soak.",
         ),
     ] = "",
     frames: Annotated[int, typer.Option(min=1, help="Frames of a timing, after warm-up.")] = 200,
@@ -25,7 +25,7 @@ def benchmark(
         float,
         typer.Option(
             min=0,
-            help="End timings that no ratio rests on after so long, with fewer frames; 0: never.",
+            help="Stop timings that no ratio uses after this time, with fewer frames; 0: never.",
         ),
     ] = 4.0,
     sizes: Annotated[
@@ -38,7 +38,7 @@ def benchmark(
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where the network runs.")
     ] = "auto",
     backend: Annotated[
-        str, typer.Option(metavar="NAME,...", help="Inference backends; all that are installed.")
+        str, typer.Option(metavar="NAME,...", help="Inference backends; default: all installed.")
     ] = "",
     weights: Weights = "",
     growth_frames: Annotated[
@@ -50,12 +50,12 @@ def benchmark(
     soak_minutes: Annotated[
         float, typer.Option(min=0.1, help="Minutes after which a soak ends in any case.")
     ] = 30.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the soak's random faults.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the soak's random faults.")] = 0,
     quick: Annotated[
         bool,
         typer.Option(
             "--quick",
-            help="A minute, for orientation: few frames, of network, node and start alone.",
+            help="Rough figures in a minute: few frames, only network, node and start.",
         ),
     ] = False,
     compare: Annotated[

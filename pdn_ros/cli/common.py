@@ -1,4 +1,4 @@
-"""What several commands share: options, progress on stderr."""
+"""Options and progress on stderr, shared by several commands."""
 
 import sys
 import time
@@ -30,13 +30,13 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     if not isinstance(values, dict):
         raise InputError(f"{path}: must hold `option: value` lines")
     known = {p.name for p in ctx.command.params if p.name} - {"config", "help"}
-    # A key is written as the option is, `camera-info`, or as YAML likes it, `camera_info`.
+    # A key may be spelled like the option, `camera-info`, or as usual in YAML, `camera_info`.
     settings: dict[str, Any] = {str(k).replace("-", "_"): v for k, v in values.items()}
     if unknown := sorted(set(settings) - known):
         raise InputError(
             f"{path}: unknown option {', '.join(unknown)}; known: {', '.join(sorted(known))}"
         )
-    # Numbers go the way of the command line, as text: YAML can't know what the option takes.
+    # Numbers pass as text, as on the command line: YAML does not know what the option takes.
     ctx.default_map = {
         k: str(v) if type(v) in (int, float) else v for k, v in settings.items() if v is not None
     }
@@ -50,13 +50,13 @@ Config = Annotated[
         metavar="YAML",
         callback=_read_config,
         is_eager=True,
-        help="Values for the options, one `option: value` a line; the command line wins.",
+        help="YAML file of `option: value` lines; the command line takes precedence.",
     ),
 ]
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Read a list of words with commas between them; each word once."""
+    """Split a comma-separated list of words; each word once."""
     return tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
 
 
@@ -93,7 +93,7 @@ _SECONDS_BETWEEN_LINES: Final = 5.0
 
 @contextmanager
 def progress(label: str) -> Iterator[Progress]:
-    """Show how far a job is; yields the function that the job reports to."""
+    """Show a job's progress; yields the function that the job reports to."""
     if sys.stderr.isatty():
         with _bar(label) as report:
             yield report

@@ -1,4 +1,4 @@
-"""`pdn convert`: recordings of others to rosbag2."""
+"""`pdn convert`: recordings in other formats to rosbag2."""
 
 import sys
 from pathlib import Path

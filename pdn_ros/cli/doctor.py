@@ -1,4 +1,4 @@
-"""`pdn doctor`: what is installed, what is missing, and the command that mends it."""
+"""`pdn doctor`: what is installed, what is missing, and the command that fixes it."""
 
 import importlib
 import os
@@ -29,13 +29,13 @@ class Finding:
     needed: bool = False
     """The main job cannot run without it."""
     remedy: str = ""
-    """What the user types, where something is missing."""
+    """The command that fixes it, if something is missing."""
 
 
 def doctor() -> int:
-    """Show what is installed, what is missing and the command that mends it.
+    """Show what is installed, what is missing and the command that fixes it.
 
-    Each backend segments the image that ships, in each precision that it offers.
+    Each backend segments the shipped image in each precision that it offers.
 
     Exit status 0: the main job can run (with ROS in a checkout or a workspace, without it in a
     plain pip installation); 1: something that it needs is missing.
@@ -55,7 +55,7 @@ def doctor() -> int:
 
 
 def examine() -> Iterator[Finding]:
-    """Yield the findings one by one: some imports take seconds."""
+    """Yield the findings one by one, since some imports take seconds."""
     checkout = (_CHECKOUT / "package.xml").is_file()
     setup = f"make -C '{_CHECKOUT}' setup" if checkout else ""
     yield Finding(
@@ -122,7 +122,7 @@ def _module(
 
 
 def _import_error(module: str) -> str:
-    """Return why a module cannot be imported, empty when it can."""
+    """Return why a module cannot be imported; empty if it can."""
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -162,7 +162,7 @@ def _weights() -> Finding:
 
 
 def _backends() -> Iterator[Finding]:
-    """Segment the image that ships with all there is; what `auto` does is what is needed."""
+    """Segment the shipped image with every backend; only `auto` is required to work."""
     remedy = "pip install openvino"
     try:
         import torch

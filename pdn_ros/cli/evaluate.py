@@ -17,17 +17,17 @@ def evaluate(
     *,
     out: Out,
     live: Annotated[
-        bool, typer.Option("--live", help="Through both nodes and DDS, as on the vehicle.")
+        bool, typer.Option("--live", help="Run through both nodes and DDS, as on the vehicle.")
     ] = False,
     rate: Annotated[
-        str, typer.Option(metavar="R", help="Live speed: 1 is the recorded one; `15hz`: images/s.")
+        str, typer.Option(metavar="R", help="Live speed as a factor, or images per second: `15hz`.")
     ] = "1",
     image: Topic = "",
     camera_info: Topic = "",
     points: Topic = "",
     mode: Mode = "patch",
     budget: Budget = 0,
-    limit: Annotated[int, typer.Option(min=0, help="First N images only; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="Only the first N images; 0: all.")] = 0,
     lidar: Annotated[bool, typer.Option("--lidar/--no-lidar", help="Use the LiDAR.")] = True,
     true_masks: Annotated[
         bool, typer.Option("--true-masks", help="Make the grid from the recording's true masks.")

@@ -1,4 +1,4 @@
-"""`pdn export`: a backend's models, written before the first frame needs them."""
+"""`pdn export`: write a backend's models before the first frame needs them."""
 
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
@@ -15,10 +15,10 @@ _MODES: Final[tuple[Mode, ...]] = ("patch", "context", "dense")
 
 def export(
     backend: Annotated[
-        Literal["openvino", "onnxruntime", "tensorrt"], typer.Option(help="Who shall run them.")
+        Literal["openvino", "onnxruntime", "tensorrt"], typer.Option(help="Backend to export for.")
     ] = "openvino",
     size: Annotated[
-        str, typer.Option(metavar="WxH,...", help="Sizes of the images, pixels.")
+        str, typer.Option(metavar="WxH,...", help="Image sizes, pixels.")
     ] = "1920x1080",
     mode: Annotated[str, typer.Option(metavar="MODE,...", help="patch, context, dense.")] = "patch",
     weights: Weights = "",

@@ -9,11 +9,11 @@ from types import FrameType
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Let a Ctrl-C wait until the block ends.
+    """Hold Ctrl-C back until the block ends.
 
-    Python raises KeyboardInterrupt between any two bytecodes. In the middle of an import those may
-    be a library's that swallows every exception, or a weak reference's callback of the import
-    system, whose exceptions Python ignores: the command would go on as if nothing had been pressed.
+    Python raises KeyboardInterrupt between any two bytecodes. During an import that may be inside a
+    library that swallows every exception, or in a weak reference's callback of the import system,
+    whose exceptions Python ignores: the command would go on as if nothing had been pressed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -32,7 +32,7 @@ def segment(
     weights: Weights = "",
     config: Config = None,
 ) -> None:
-    """Segment images: NAME.mask.png, NAME.overlay.jpg, NAME.saliency.jpg, NAME.json each.
+    """Segment images; each gives NAME.mask.png, .overlay.jpg, .saliency.jpg and .json.
 
     Example: pdn segment street.jpg --out result
     """
@@ -73,12 +73,12 @@ def segment(
 
 
 def _missing(path: Path) -> bool:
-    """Return whether there is nothing of this name: the command line is wrong, not an image."""
+    """Return whether no such file exists: then the command line is wrong, not an image."""
     try:
         path.stat()
     except FileNotFoundError:
         return True
-    except OSError:  # whatever it is, it stands beside images that can be had
+    except OSError:  # any other error must not stop the images that can be read
         return False
     return False
 

@@ -1,4 +1,4 @@
-"""`pdn simulate`: a drive through a made-up street."""
+"""`pdn simulate`: a drive through a generated street."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,9 +13,9 @@ def simulate(
     *,
     out: Annotated[Path, typer.Option("--out", metavar="BAG", help="The bag to make.")],
     seconds: Annotated[float, typer.Option(min=0.1, help="Length of the drive.")] = 20.0,
-    rate: Annotated[float, typer.Option(min=0.5, max=60, help="Images and scans a second.")] = 10.0,
+    rate: Annotated[float, typer.Option(min=0.5, max=60, help="Frames per second.")] = 10.0,
     size: Annotated[str, typer.Option(metavar="WxH", help="Size of the images.")] = "1280x720",
-    seed: Annotated[int, typer.Option(min=0, help="Another seed, another street.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the street and its traffic.")] = 0,
     scene: Annotated[str, typer.Option(help="Kind of street.")] = "street",
     config: Config = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""`pdn train`: a training from its configuration file."""
+"""`pdn train`: train a network from a configuration file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +11,7 @@ from pdn_ros.errors import InputError
 
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Training configuration.")],
-    resume: Annotated[bool, typer.Option(help="Go on from the run's last checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option(help="Continue from the run's last checkpoint.")] = False,
 ) -> None:
     """Train a network: runs/NAME/ with config, metrics, curves, checkpoint and best weights.
 

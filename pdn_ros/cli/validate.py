@@ -1,4 +1,4 @@
-"""`pdn validate`: the modes' figures on a labeled data set."""
+"""`pdn validate`: score the modes on a labeled data set."""
 
 from typing import Annotated
 
@@ -27,7 +27,7 @@ def validate(
         ),
     ] = "context,patch,dense,equal_cost,all_patches",
     budget: Budget = 0,
-    limit: Annotated[int, typer.Option(min=0, help="First N images only; 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="Only the first N images; 0: all.")] = 0,
     backend: Backend = "auto",
     precision: Precision = "auto",
     weights: Weights = "",

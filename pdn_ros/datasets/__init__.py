@@ -1,4 +1,4 @@
-"""Labelled images behind one small interface; one file a layout.
+"""Labeled images behind one small interface; one file per layout.
 
 A new layout is a file with a function like `folder.open_split` and a line in `LAYOUTS`.
 """
@@ -30,11 +30,11 @@ def open_dataset(spec: str, split: str, classes: ClassSet) -> LabelledImages:
 
     Args:
         spec: `LAYOUT:PATH[?OPTION=VALUE&...]`, for example `folder:data/camvid`.
-        split: `train`, `val` or what the data set has.
+        split: `train`, `val` or another split of the data set.
         classes: The class set.
 
     Raises:
-        InputError: Unknown layout or option, or the files are not as the layout says.
+        InputError: Unknown layout or option, or the files do not match the layout.
     """
     layout, colon, rest = spec.partition(":")
     if not colon or layout not in LAYOUTS:

@@ -1,4 +1,4 @@
-"""What every data set offers, and what the layouts share."""
+"""The interface of every data set, and code that the layouts share."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One labelled image.
+    """One labeled image.
 
     Attributes:
         name: Name within the data set.
@@ -35,7 +35,7 @@ class Sample:
 
 
 class LabelledImages(Protocol):
-    """Labelled images in the ids of one class set, with random access from any process."""
+    """Labeled images in the ids of one class set, with random access from any process."""
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ class LabelledImages(Protocol):
 
     @property
     def hidden(self) -> Mapping[str, str]:
-        """Classes without a label of their own here, and the class that they are labelled as."""
+        """Classes without a label of their own here, and the class they are labeled as."""
 
     def __len__(self) -> int: ...
 
@@ -90,10 +90,10 @@ class IdTable:
         source: Name of the data set, for the warning.
         names: Class name of each id in the files; ids whose class is not in the class set are void.
         classes: The class set.
-        void: Ids that the data set has and that mean nothing to us, besides 255.
+        void: The data set's ids, besides 255, that have no class here.
 
     Raises:
-        InputError: Not one of the names is in the class set.
+        InputError: None of the names is in the class set.
     """
 
     def __init__(
@@ -125,14 +125,14 @@ class IdTable:
         raw = read_ids(path)
         if not self.known[raw].all():
             unknown = np.unique(raw[~self.known[raw]])
-            # Once an id: a set labelled by another scheme would flood the log.
+            # Once per id: a set labeled by another scheme would flood the log.
             self.known[unknown] = True
-            log.warning("%s: ids %s are no class of it, void", path, unknown.tolist())
+            log.warning("%s: ids %s have no class in it: void", path, unknown.tolist())
         return self.table[raw]
 
 
 def read_ids(path: Path) -> NDArray[np.uint8]:
-    """Read a label file (palette or 8-bit greyscale) as (h, w) uint8: the stored values.
+    """Read a label file (palette or 8-bit grayscale) as (h, w) uint8: the stored values.
 
     Raises:
         InputError: The file is absent, damaged or has several channels.
@@ -152,17 +152,19 @@ def read_ids(path: Path) -> NDArray[np.uint8]:
         raise InputError(f"{path}: no such file; the data set is incomplete") from error
     # Pillow reports damage in any of these.
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: damaged or no image ({error}); replace or remove it") from error
+        raise InputError(
+            f"{path}: damaged or not an image ({error}); replace or remove it"
+        ) from error
 
 
 def hidden_in(classes: ClassSet, hidden: Mapping[str, str]) -> dict[str, str]:
-    """Keep what concerns a class set: both the hidden class and its stand-in must be in it."""
+    """Keep the entries whose hidden class and substitute are both in the class set."""
     names = set(classes.names)
     return {h: g for h, g in hidden.items() if h in names and g in names}
 
 
 def no_options(layout: str, options: Mapping[str, str], known: Iterable[str] = ()) -> None:
-    """Raise InputError when a specification has options that its layout does not know."""
+    """Raise InputError if a specification has options that its layout does not know."""
     unknown = sorted(options.keys() - set(known))
     if unknown:
         raise InputError(f"{layout}: no option {unknown[0]!r}; it has {sorted(known) or 'none'}")

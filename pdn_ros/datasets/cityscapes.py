@@ -47,7 +47,7 @@ IMAGE_END, LABEL_END = "_leftImg8bit.png", "_gtFine_labelIds.png"
 def open_split(
     folder: Path, split: str, classes: ClassSet, options: Mapping[str, str]
 ) -> ImageFiles:
-    """List one split. Raises InputError when the folder is not laid out so."""
+    """List one split. Raises InputError if the folder does not have this layout."""
     no_options("cityscapes", options)
     images, labels = folder / "leftImg8bit" / split, folder / "gtFine" / split
     pairs = []

@@ -23,7 +23,7 @@ COLORS: Final[Mapping[int, str | None]] = {
     0xCC00FF: None,  # my car
     0x000000: None,  # empty, in early masks
 }
-"""Our class of the mask colours (RGB); None is void."""
+"""Our class for each mask color (RGB); None is void."""
 
 HIDDEN: Final = {
     **dict.fromkeys(("sky", "pole", "sidewalk", "vegetation", "sign", "fence"), "building"),
@@ -32,7 +32,7 @@ HIDDEN: Final = {
 
 
 class ColorTable:
-    """Reads masks whose colours are the classes; unknown colours are void, with one warning."""
+    """Reads masks whose colors are the classes; unknown colors are void, with one warning."""
 
     def __init__(self, classes: ClassSet):
         ids = {name: i for i, name in enumerate(classes.names)}
@@ -54,14 +54,14 @@ class ColorTable:
         known = self.colors[place] == packed
         if not self.warned and not known.all():
             self.warned = True
-            log.warning("%s: %d pixels of unknown colour, void", path, np.sum(~known))
+            log.warning("%s: %d pixels of unknown color, void", path, np.sum(~known))
         return np.where(known, self.ids[place], np.uint8(VOID))
 
 
 def open_split(
     folder: Path, split: str, classes: ClassSet, options: Mapping[str, str]
 ) -> ImageFiles:
-    """List one split. Raises InputError when the folder is not laid out so."""
+    """List one split. Raises InputError if the folder does not have this layout."""
     no_options("comma10k", options)
     if split not in ("train", "val"):
         raise InputError(f"comma10k: no split {split!r}; it has train and val")

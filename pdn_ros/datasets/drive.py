@@ -1,7 +1,7 @@
 """`drive:BAG`: a simulated drive, `/camera/image_raw` with `/truth/mask` of the same stamp.
 
-A drive has no splits: whichever is asked for is the whole drive. `drive:BAG?every=5` takes every
-fifth frame; neighbours differ little.
+A drive has no splits: every split is the whole drive. `drive:BAG?every=5` takes every fifth frame,
+since neighbors differ little.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class DriveDataset:
         return len(self.times)
 
     def sample(self, index: int) -> Sample:
-        """Read one frame; ids beyond the class set are the writer's and stay."""
+        """Read one frame; ids beyond the class set are kept."""
         with Bag(self.bag) as bag:
             image, label = (
                 next(bag.messages([topic], at_ns=at_ns)).data

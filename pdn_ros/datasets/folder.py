@@ -3,8 +3,8 @@
 `DIR/{split}/images/NAME.jpg`, `DIR/{split}/labels/NAME.png` and `DIR/dataset.yaml` (`name`,
 `classes` in id order, `hidden`).
 
-`folder:DIR?images=OTHER` takes the labels that have no image of their size, in
-`DIR/{split}_labels_only/NAME.png`, with the images of the same names in `OTHER/{split}/images`.
+`folder:DIR?images=OTHER` pairs `DIR/{split}_labels_only/NAME.png`, labels without an image of their
+size, with the images of the same names in `OTHER/{split}/images`.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 class Description(BaseModel):
-    """The file `dataset.yaml`: class names in id order, and the classes labelled as another."""
+    """The file `dataset.yaml`: class names in id order, and classes labeled as another."""
 
     name: str = ""
     classes: Annotated[list[str], Field(min_length=1, max_length=VOID)]

@@ -17,9 +17,9 @@ from pdn_ros.geometry import distortion
 from pdn_ros.messages.camera_info import CameraInfo
 from pdn_ros.messages.cdr import Header
 
-_WIDEST: Final = 3.0  # |x| / z and |y| / z up to which views are straightened
+_WIDEST: Final = 3.0  # |x| / z and |y| / z up to which images are undistorted
 _ALL: Final = slice(None)
-NEAREST: Final = 1e-3  # meters: what is closer along z is not in front
+NEAREST: Final = 1e-3  # meters: points closer along z are not in front
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,14 +147,14 @@ class Camera:
         return np.stack((u, v), axis=1), valid
 
     def rays(self) -> NDArray[np.float32]:
-        """Directions of the pixels, (H, W, 3) float32 with z = 1; NaN where there is none.
+        """Directions of the pixels, (H, W, 3) float32 with z = 1; NaN where undefined.
 
         Computed once and read-only.
         """
         return self._rays
 
     def rays_of(self, index: NDArray[np.integer]) -> NDArray[np.float32]:
-        """Directions of some pixels, (N, 3) as `rays`; without its table where that can be.
+        """Directions of some pixels, (N, 3) as in `rays`, if possible without its table.
 
         Args:
             index: (N,) row-major numbers of the pixels.
@@ -170,15 +170,15 @@ class Camera:
 
     @property
     def straight(self) -> Self:
-        """The pinhole camera of `undistort`'s images: itself where there is no distortion."""
+        """The pinhole camera of `undistort`'s images; this camera if it has no distortion."""
         return self._straight[0]
 
     def undistort(
         self, labels: NDArray[np.uint8], outside: int = 255, rows: slice = _ALL
     ) -> NDArray[np.uint8]:
-        """Straighten an image of codes by nearest pixels; `outside` where it shows nothing.
+        """Undistort an image of codes, nearest pixel; `outside` where it shows nothing.
 
-        Only these rows of the straight image are made.
+        Only `rows` of the undistorted image are made.
         """
         maps = self._straight[1]
         if maps is None:
@@ -195,7 +195,7 @@ class Camera:
 
     @cached_property
     def bounds(self) -> tuple[float, float, float, float]:
-        """Smallest and largest x / z, then y / z, that the image shows: a cheap first test."""
+        """Smallest and largest x / z, then y / z, in the image: a cheap first test."""
         xy: NDArray[np.floating]
         if self.pinhole:
             corners = np.array(

@@ -12,11 +12,11 @@ from pdn_ros.geometry.ground import GroundPlane, fit_plane
 from pdn_ros.geometry.ground_view import HORIZON
 from pdn_ros.geometry.transforms import Matrix, invert, move_points
 
-_REACH: Final = 4  # pixels within which a return speaks for its neighbors
-_AGREE: Final = 1.3  # ratio of ranges that may be one surface's
-_BESIDE: Final = 1  # pixels within which a return speaks for its neighbors at an outline
-_FARTHEST: Final = 40.0  # meters: farther, a flat ground is a guess
-_HIGHEST: Final = 2.2  # meters above the ground: what hangs higher doesn't stand in the way
+_REACH: Final = 4  # pixels within which a return counts for its neighbors
+_AGREE: Final = 1.3  # largest ratio of ranges on one surface
+_BESIDE: Final = 1  # pixels within which a return counts for its neighbors at an outline
+_FARTHEST: Final = 40.0  # meters: beyond, flat ground is a guess
+_HIGHEST: Final = 2.2  # meters above the ground: anything higher is not in the way
 
 
 def aligned_cloud(
@@ -32,18 +32,18 @@ def aligned_cloud(
     """Give each pixel of a mask a point.
 
     Ground pixels lie on the ground plane; obstacles have the range of the nearest LiDAR return on a
-    pixel of the same role close by. Everything else has no trusted range. The layer marks the cell
-    below a point whatever the point's height, so what hangs above the way gets none either.
+    nearby pixel of the same role. Everything else has no trusted range. The layer marks the cell
+    below a point whatever its height, so obstacles above `max_height` get no point either.
 
     Args:
         roles: (h, w) uint8 codes of `pdn_ros.geometry.roles`.
-        camera: Of that size.
+        camera: Camera of that size.
         T_base_camera: From the optical frame to the base frame.
         depth: (h, w) float32 meters along the optical axis, 0 = none.
         plane: The ground in the base frame; where not given, fitted to the LiDAR's ranges on
             ground pixels, else z = 0.
-        max_range: Distance up to which the plane is believed, meters.
-        max_height: Height above the plane up to which obstacles are given, meters.
+        max_range: Distance up to which the plane is trusted, meters.
+        max_height: Height above the plane up to which obstacles get points, meters.
 
     Returns:
         (h, w, 3) float32 in the optical frame, meters, NaN where no range is trusted.
@@ -98,9 +98,8 @@ def _ground_depth(
 def _fill(z: NDArray[np.float32], pixels: NDArray[np.bool_], depth: NDArray[np.float32]) -> None:
     """Give pixels the depth of the nearest return on any of them, where one is close.
 
-    At an outline, returns from behind lie among those from what stands in front: the camera does
-    not see them, or the pixel is the other's. There only the pixels beside the front's returns
-    are given a depth.
+    At an outline, returns from the background lie among those from the foreground, which hides them
+    from the camera. There only pixels beside the foreground's returns are given a depth.
     """
     hit = pixels & (depth > 0) & np.isfinite(depth)
     if not hit.any():

@@ -23,7 +23,7 @@ LENGTHS: Final = {
 
 
 def check(model: str, d: NDArray[np.float64]) -> None:
-    """Raise ValueError with one line where the coefficients make no lens."""
+    """Raise ValueError if the coefficients do not describe a lens."""
     if model not in LENGTHS:
         raise ValueError(
             f"camera: distortion model {model!r} is unknown; use one of {tuple(LENGTHS)[1:]}"
@@ -82,7 +82,7 @@ def fold(model: str, d: NDArray[np.float64]) -> float:
 def straighten(
     pixels: NDArray[np.float64], k: NDArray[np.float64], model: str, d: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Normalized coordinates (N, 2) of distorted pixels (N, 2); NaN where there are none."""
+    """Normalized coordinates (N, 2) of distorted pixels (N, 2); NaN where undefined."""
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 100, 1e-9)
     bent = (pixels - k[:2, 2]) / k[(0, 1), (0, 1)]
     bent[:, 0] -= k[0, 1] / k[0, 0] * bent[:, 1]
@@ -90,7 +90,7 @@ def straighten(
     arguments = (bent[:, None], np.eye(3), coefficients)
     if model == "equidistant":
         flat = cv2.fisheye.undistortPoints(*arguments, criteria=stop)
-    elif hasattr(cv2, "undistortPointsIter"):  # OpenCV before 5; 4.6 has criteria here alone
+    elif hasattr(cv2, "undistortPointsIter"):  # OpenCV before 5; in 4.6 only this takes criteria
         flat = cv2.undistortPointsIter(*arguments, None, None, stop)
     else:
         flat = cv2.undistortPoints(*arguments, criteria=stop)

@@ -1,4 +1,4 @@
-"""What one image says of the grid: free space along each direction, obstacles where it ends."""
+"""One image's evidence for the grid: free space in each direction, obstacles where it ends."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,18 +13,18 @@ from pdn_ros.geometry.grid import FREE, HIDDEN, MOVING, NOTHING, STANDING
 from pdn_ros.geometry.grid_config import GridConfig
 from pdn_ros.geometry.ground_view import GroundView
 
-_BEAM: Final = 3  # pixels to either side within which a return speaks for a direction
-_AGREEMENT: Final = (0.5, 0.2)  # meters, share of the distance: camera and LiDAR mean the same
+_BEAM: Final = 3  # pixels to either side within which a return counts for a direction
+_AGREEMENT: Final = (0.5, 0.2)  # meters, share of the distance: camera and LiDAR agree
 _CLEARANCE: Final = 0.35  # meters below a vehicle's body
 _CURB: Final = 0.15  # meters by which the ground may be higher than its plane
-_LEAST: Final = 0.6  # of the distance: cameras lower than bodies would believe anything
-_SAME: Final = 0.05  # difference of logarithms of the distance, pixel by pixel, within one body
-_NARROW: Final = 6  # pixels: what is narrower has no body to look below
+_LEAST: Final = 0.6  # of the distance: without it, low cameras would accept any jump
+_SAME: Final = 0.05  # difference of log distance between neighboring pixels of one body
+_NARROW: Final = 6  # pixels: anything narrower has no body to look below
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellObservation:
-    """What one image says of the window's cells.
+    """What one image says about the window's cells.
 
     Attributes:
         corner: Cell indices (x, y) of the window's origin.
@@ -56,7 +56,7 @@ class CellObservation:
         )
 
     def occupy(self, xy: NDArray[np.floating], moving: NDArray[np.bool_]) -> None:
-        """Set occupied the cells of points (N, 2) in the grid's frame."""
+        """Mark the cells of points (N, 2), in the grid's frame, as occupied."""
         rows, columns = self.cells.shape
         cells = np.floor(xy / self.resolution).astype(np.int64) - self.corner
         inside = ((cells >= 0) & (cells < (columns, rows))).all(axis=1)
@@ -69,11 +69,10 @@ class GroundBoundary:
     """Where the ground ends in each row of a leveled image.
 
     Attributes:
-        edge: Column of the border between ground and what ends it, (rows,) float; infinite where
-            nothing does.
-        kind: Code of what ends it, (rows,) uint8: UNKNOWN where nothing does, SKY where it just
-            ends.
-        touches: Whether ground was seen before something that stands, (rows,) bool.
+        edge: Column at which the ground ends, (rows,) float; infinite where it does not.
+        kind: Role code of what ends it, (rows,) uint8: UNKNOWN where nothing does, SKY where it
+            ends without an obstacle.
+        touches: Whether ground was seen in front of an obstacle, (rows,) bool.
     """
 
     edge: NDArray[np.float64]
@@ -84,7 +83,7 @@ class GroundBoundary:
 def find_boundary(view: GroundView, leveled: NDArray[np.uint8]) -> GroundBoundary:
     """Find where the ground ends, row by row from the camera outward.
 
-    Unlabeled pixels before an obstacle may belong to it: the ground ends where it was last seen.
+    Unlabeled pixels in front of an obstacle may belong to it: the ground ends where last seen.
     """
     rows, columns = leveled.shape
     every = np.arange(rows)
@@ -106,9 +105,9 @@ def find_boundary(view: GroundView, leveled: NDArray[np.uint8]) -> GroundBoundar
 def _lower(view: GroundView, edge: NDArray[np.float64], rows: NDArray[np.intp]) -> None:
     """Move the edges of vehicles from beneath their body to where their wheels stand, in place.
 
-    Between the wheels the ground is seen below the body, so that it seems to end too far away. What
-    moves is convex from above: its edge is taken from the convex hull of its contacts, as far as a
-    body's clearance can have moved them.
+    Between the wheels the ground is seen below the body and seems to end too far away. Vehicles are
+    convex from above: the edge is taken from the convex hull of the contacts, as far as a body's
+    clearance can have moved them.
     """
     narrow = max(3, _NARROW // view.pooled)
     same = min(_SAME * view.pooled, 0.15)
@@ -130,7 +129,7 @@ def _lower(view: GroundView, edge: NDArray[np.float64], rows: NDArray[np.intp]) 
 
 
 def nearest_returns(view: GroundView, points: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Distance ahead of the nearest standing return in each row of the view, infinite if none."""
+    """Meters ahead of the nearest obstacle return in each row of the view; infinite if none."""
     nearest = np.full(view.shape[0], np.inf, dtype=np.float32)
     right, _, ahead = ((points - view.center) @ view.axes).T
     seen = ahead > 0.3
@@ -147,14 +146,14 @@ def visible_pixels(
     nearest: NDArray[np.float32],
     config: GridConfig,
 ) -> NDArray[np.uint8]:
-    """Which pixels of a leveled image show free ground, and which are hidden by what stands.
+    """Which pixels of a leveled image show free ground, and which are hidden by obstacles.
 
-    Ground counts up to one pixel before it surely ends in its own row or in one beside it (the
+    Ground counts up to one pixel before its certain end in its own row or a neighboring one (the
     pixel between may show both), before the nearest return, and within the range.
     """
     rows, columns = leveled.shape
     side = view.side(np.arange(rows))
-    # What stands on a curb seems farther away than it is: only a return makes the edge sure.
+    # An obstacle on a curb seems farther away than it is: only a return makes the edge certain.
     confirmed = _confirmed(view, view.ahead(boundary.edge), nearest)[1]
     sure = np.where(confirmed, boundary.edge, _if_higher(view, boundary.edge, _CURB))
     limit = _widened(sure.astype(np.float32), 1) - 0.5
@@ -176,13 +175,13 @@ def obstacle_contacts(
     nearest: NDArray[np.float32],
     config: GridConfig,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Points where the ground ends at something that stands.
+    """Points where the ground ends at an obstacle.
 
     A contact lies somewhere between the centers of the last ground pixel and the next one; it is
-    spread over that way, unless a LiDAR return nearby says where.
+    spread over that distance, unless a nearby LiDAR return locates it.
 
     Returns:
-        (N, 2) x and y in the view's frame, and (N,) whether what stands there can move.
+        (N, 2) x and y in the view's frame, meters, and (N,) whether the obstacle can move.
     """
     row = np.flatnonzero(boundary.touches)
     edge, kind = boundary.edge[row], boundary.kind[row]
@@ -204,7 +203,7 @@ def obstacle_contacts(
 
 
 def _if_higher(view: GroundView, edge: NDArray[np.float64], height: float) -> NDArray[np.float64]:
-    """Columns of edges, if what was seen there lies so many meters above the plane: nearer."""
+    """Columns of edges, nearer, if what was seen there lies `height` meters above the plane."""
     drop = view.bottom - edge / view.focal
     share = max(1 - height / view.height, _LEAST)
     return np.asarray((view.bottom - drop / share) * view.focal)
@@ -230,5 +229,5 @@ def _widened(nearest: NDArray[np.float32], by: int) -> NDArray[np.float32]:
 
 
 def _columns(count: int) -> NDArray[np.int16]:
-    """Numbers of the columns, short: comparing them with whole images is what takes time."""
+    """Column numbers as int16, because comparing them with whole images takes time."""
     return np.arange(count, dtype=np.int16)

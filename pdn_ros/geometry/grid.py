@@ -16,10 +16,10 @@ Cell = TypeVar("Cell", bound=np.generic)
 
 NANOSECONDS: Final = 1e-9
 _FREE, _OCCUPIED = -1.4, 1.7  # log-odds of one observation
-_LOWEST, _HIGHEST = -3.0, 4.0  # so that four images free what is no longer there
+_LOWEST, _HIGHEST = -3.0, 4.0  # so that four images clear an obstacle that has gone
 _BESIDE: Final = np.ones((3, 3), dtype=np.uint8)
-_GAP: Final = 0.8  # meters between obstacles in which free ground is not believed
-NOTHING, FREE, HIDDEN, STANDING, MOVING = range(5)  # what an image may say of a cell
+_GAP: Final = 0.8  # meters between obstacles in which free ground is not trusted
+NOTHING, FREE, HIDDEN, STANDING, MOVING = range(5)  # what an image may say about a cell
 _GAIN: Final = np.zeros(256, dtype=np.float32)  # by code, as OpenCV looks it up
 _GAIN[[FREE, STANDING, MOVING]] = _FREE, _OCCUPIED, _OCCUPIED
 _STEPS, _ZERO = 36, 108  # log-odds to a byte: _LOWEST is 0, _HIGHEST 252
@@ -55,7 +55,7 @@ class EvidenceGrid:
         self._stamp_ns = self.corner = None
 
     def advance(self, stamp_ns: int) -> None:
-        """Let the evidence fade until `stamp_ns`; a jump back in time resets."""
+        """Let the evidence decay until `stamp_ns`; a jump back in time resets the grid."""
         if self._stamp_ns is not None and stamp_ns < self._stamp_ns:
             self.reset()
         if self._stamp_ns is not None:
@@ -71,12 +71,12 @@ class EvidenceGrid:
         self.corner = corner
 
     def add(self, cells: NDArray[np.uint8]) -> None:
-        """Add what one image says, (rows, columns) of the codes above.
+        """Add one image's evidence, (rows, columns) uint8 of the codes above.
 
-        What was free and now holds an obstacle, or is hidden behind one, is free no longer: the
-        obstacle may have moved there. Neither is a cell beside an obstacle, whose place is
-        uncertain by a cell, nor one in a narrow gap: between the returns of a low crown or a
-        vehicle's tail the ground is seen below what stands in the way.
+        A free cell that now holds an obstacle, or is hidden behind one, is no longer free: the
+        obstacle may have moved there. Nor is a cell beside an obstacle, whose position is
+        uncertain by a cell, or one in a narrow gap: between the returns of a low crown or a
+        vehicle's tail the ground is seen below the obstacle.
         """
         occupied = cells >= STANDING
         solid = occupied.view(np.uint8)
@@ -91,12 +91,12 @@ class EvidenceGrid:
         self._dynamic |= codes == MOVING
 
     def snapshot(self, stamp_ns: int, frame: str = "") -> Grid:
-        """Return the grid as it stands at `stamp_ns`, without changing it; `frame` is its own."""
+        """Return the grid at `stamp_ns`, without changing it; `frame` names its frame."""
         config = self.config
         log_odds = self._log_odds
         if self._stamp_ns is not None and stamp_ns > self._stamp_ns:
             log_odds = log_odds * self._fading(stamp_ns)
-        # Bytes and their bits: a fraction of the time that boolean indices take.
+        # Bit operations on bytes take a fraction of the time of boolean indices.
         one = np.uint8(1)
         free = (log_odds <= _logit(config.free_threshold)).view(np.uint8)
         occupied = (log_odds >= _logit(config.occupied_threshold)).view(np.uint8)
@@ -109,7 +109,7 @@ class EvidenceGrid:
         return Grid(data, origin, config.resolution, frame)
 
     def _fading(self, stamp_ns: int) -> NDArray[np.float32] | np.float32:
-        """Factors that the log-odds lose from the last image until `stamp_ns`."""
+        """Factors by which the log-odds decay from the last image until `stamp_ns`."""
         elapsed = max(0, stamp_ns - (self._stamp_ns or 0)) * NANOSECONDS
         slow = np.float32(np.exp(-self._rate * elapsed))
         fast = np.float32(np.exp(-self._dynamic_rate * elapsed))

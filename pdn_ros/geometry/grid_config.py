@@ -14,7 +14,7 @@ _LARGEST_GRID: Final = 16_000_000  # cells: more than that is a mistake in the u
 class GridConfig(Config):
     """What the grid covers and when a cell counts.
 
-    A square window lets the view fit in whatever the heading.
+    In a square window the view fits at any heading.
 
     Raises:
         ValueError: A side is not positive, or there are too many cells.
@@ -22,17 +22,17 @@ class GridConfig(Config):
 
     size_m: tuple[float, float] = fixed((50.0, 50.0), "Extent in x and y, meters.")
     resolution: float = fixed(0.1, "Side of a cell, meters.", ge=0.02, le=2.0)
-    max_range: float = live(40.0, "Evidence ends at this range, meters.", ge=1.0, le=200.0)
+    max_range: float = live(40.0, "Largest range of evidence, meters.", ge=1.0, le=200.0)
     max_height: float = live(
-        2.2, "What stands higher above the ground is not in the way, meters.", ge=0.1, le=100.0
+        2.2, "Obstacles higher above the ground are ignored, meters.", ge=0.1, le=100.0
     )
     decay_s: float = live(
-        5.0, "After so long unseen every cell is unknown again, seconds.", ge=0.1, le=3600.0
+        5.0, "A cell not seen for this long becomes unknown, seconds.", ge=0.1, le=3600.0
     )
     dynamic_decay_s: float = live(
-        1.0, "The same where something that can move was seen, seconds.", ge=0.1, le=3600.0
+        1.0, "The same where something movable was seen, seconds.", ge=0.1, le=3600.0
     )
-    min_confidence: int = live(96, "Pixels of less confidence say nothing.", ge=0, le=255)
+    min_confidence: int = live(96, "Pixels with less confidence are ignored.", ge=0, le=255)
     free_threshold: int = live(25, "Cells up to this probability, %, are free.", ge=0, le=49)
     occupied_threshold: int = live(65, "Cells from this one, %, are occupied.", ge=51, le=100)
 

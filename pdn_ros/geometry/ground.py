@@ -14,13 +14,13 @@ from pdn_ros.geometry.transforms import Matrix, finite
 
 try:
     import pypatchworkpp
-except ImportError:  # no wheel for this machine: a single plane has to do
+except ImportError:  # no wheel for this machine: use a single plane
     pypatchworkpp = None
 
-CLEARANCE: Final = 0.2  # meters: what is lower counts as ground
+CLEARANCE: Final = 0.2  # meters: anything lower counts as ground
 STEEPEST: Final = np.cos(np.radians(25))
 _OFF: Final = (0.25, 0.03)  # meters, and per meter of distance: how far ground leaves its plane
-_NARROWEST: Final = 0.3  # meters of spread: less says nothing of the slope across
+_NARROWEST: Final = 0.3  # meters of spread: less does not determine the cross slope
 _FEWEST: Final = 30  # points that make a plane
 
 
@@ -49,16 +49,16 @@ class GroundPlane:
 def find_ground(
     points: NDArray[np.floating], origin: ArrayLike = (0, 0, 1.723)
 ) -> tuple[NDArray[np.bool_], GroundPlane | None]:
-    """Tell the returns from the ground, and fit a plane to them.
+    """Find the returns from the ground, and fit a plane to them.
 
-    Patchwork (Lim et al., RA-L 2021) where pypatchworkpp is installed: planes by polar cells, so
-    that slopes and curbs hold; what lies too far off the common plane (a car's roof, a hedge) is
-    taken out again. Each scan is judged by itself: equal scans give equal results.
+    With pypatchworkpp installed this uses Patchwork (Lim et al., RA-L 2021), which fits planes to
+    polar cells and so copes with slopes and curbs; returns too far off the common plane (a car's
+    roof, a hedge) are removed again. Each scan is judged by itself: equal scans, equal results.
 
     Args:
         points: (N, 3) meters in the base frame; NaN and infinities are never ground.
-        origin: Position of the LiDAR in the base frame. Where it is not above the base frame (so
-            that the frame can't stand on the ground), its height is taken from the lowest points.
+        origin: Position of the LiDAR in the base frame, meters. If it is not above the frame's
+            origin, which then cannot be on the ground, the lowest points give its height.
 
     Returns:
         (N,) bool, true on the ground; and the plane, None where there is too little of it.
@@ -87,12 +87,12 @@ def find_ground(
 def split_ground(
     points: NDArray[np.floating], origin: ArrayLike = (0, 0, 1.723)
 ) -> NDArray[np.bool_]:
-    """Tell the returns from the ground: the first part of `find_ground`."""
+    """Return which returns come from the ground: the first result of `find_ground`."""
     return find_ground(points, origin)[0]
 
 
 def _segment(local: NDArray[np.float32], height: float) -> NDArray[np.bool_]:
-    """Candidates for the ground among points around a LiDAR that stands so high."""
+    """Candidates for the ground among points around a LiDAR at this height (meters)."""
     if pypatchworkpp is None:
         return np.asarray(local[:, 2] < 0.5 - height)
     settings = pypatchworkpp.PatchworkParams()
@@ -111,10 +111,10 @@ def fit_plane(points: NDArray[np.floating]) -> GroundPlane | None:
     """Fit a plane to ground points by iteratively reweighted least squares (Tukey's weights).
 
     Args:
-        points: (N, 3) meters; NaN are left out.
+        points: (N, 3) meters; NaN are ignored.
 
     Returns:
-        The plane, or None where the points are few, lie on a line or the plane is a wall.
+        The plane, or None if the points are too few or on a line, or the plane is a wall.
     """
     points = points[:: max(1, len(points) // 1000)].astype(np.float64)
     points = points[finite(points)]

@@ -1,12 +1,12 @@
-"""A virtual camera that is level with the ground: its rows run straight away from the camera.
+"""A virtual camera, level with the ground, whose rows run straight away from the camera.
 
 A pinhole image whose y axis is the ground's normal has the camera's foot as the vanishing point of
 all verticals: a column shows what stands in one direction, and the row alone gives the distance
 ahead, `x = height / Y`. Roll, pitch and slope are gone from it. The image is stored transposed, so
 that the way from the camera's foot to the horizon is a contiguous row.
 
-A large image has many directions in one cell of the grid even at its farthest. There are only as
-many rows as there are cells, and each of them takes the safest of its pixels (`roles`).
+In a large image one cell of the grid spans many directions even at the farthest range. There are
+only as many rows as cells, and each row takes the safest of its pixels (`roles`).
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from pdn_ros.geometry.ground import GroundPlane
 from pdn_ros.geometry.roles import UNKNOWN
 from pdn_ros.geometry.transforms import Matrix
 
-HORIZON: Final = np.tan(np.radians(0.5))  # what is closer to the horizon has no distance
+HORIZON: Final = np.tan(np.radians(0.5))  # directions closer to the horizon have no distance
 _WIDEST: Final = 3.0  # largest |x| / z and y / z that are used
 _LOWEST: Final = 0.05  # meters: a camera nearer to the ground sees no ground
 
@@ -81,7 +81,7 @@ class GroundView:
             pose: `T_frame_camera`.
             plane: The ground in the same frame.
             max_range: How far to look, meters.
-            resolution: What has to be distinguished there, meters.
+            resolution: Distance to be resolved there, meters.
 
         Returns:
             The view, or None where the camera sees no ground: it looks up, straight down, or is not

@@ -12,17 +12,17 @@ from pdn_ros.geometry.ground import CLEARANCE, find_ground
 from pdn_ros.geometry.transforms import Matrix, move_points
 
 FARTHEST: Final = 120.0  # meters
-_FEW: Final = 25.0  # returns in a 64 px patch from which on an object counts as well sampled
-_FAR: Final = (20.0, 40.0)  # meters between which distance begins to ask for precision
+_FEW: Final = 25.0  # returns in a 64 px patch above which an object counts as well sampled
+_FAR: Final = (20.0, 40.0)  # meters over which the need for precision rises
 _JUMP: Final = 0.25  # spread of the ranges' logarithms that is a discontinuity
 _TILT: Final = 0.01  # meters per meter by which the ground may leave its plane
-_NARROW: Final = 5  # cells, eighths of a patch: what is narrower counts as thin
+_NARROW: Final = 5  # cells, eighths of a patch: anything narrower counts as thin
 _CLEAR: Final = 0.3  # by how much of its distance a thin thing stands before the background
 _ENOUGH: Final = 3.0  # cells of a patch that make it as thin as can be
-_NEAR_THIN: Final = 0.3  # of a far cell's part: what is thin and near, the camera sees by itself
+_NEAR_THIN: Final = 0.3  # weight of near thin things relative to far ones: the camera sees them
 _SUPPORT: Final = 1.0  # returns: a single one may be dust
 _ALL: Final = 3.0  # sum of the reasons that makes a patch worth as much as can be
-_ABOVE: Final = 0.8  # share of a patch's thinness that goes on above the scanner's view
+_ABOVE: Final = 0.8  # share of a patch's thinness that continues above the scanner's view
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,9 +30,9 @@ class LidarView:
     """A scan as the camera sees it.
 
     Attributes:
-        depth: (H, W) float32 meters along the optical axis, nearest return, 0 where there is none.
-        weights: (rows, cols) float32 in [0, 1], how much a patch is worth precision; the patch
-            (r, c) covers `[r * p : (r + 1) * p, c * p : (c + 1) * p]`.
+        depth: (H, W) float32 meters along the optical axis, nearest return; 0 = none.
+        weights: (rows, cols) float32 in [0, 1], how much precision a patch is worth; for patch size
+            p, patch (r, c) covers `[r * p : (r + 1) * p, c * p : (c + 1) * p]`.
         returns: How many returns fall into the image.
     """
 
@@ -52,7 +52,7 @@ def project_scan(
     """Project a scan and weigh the image's patches.
 
     Args:
-        points: (N, 3) meters in the LiDAR's frame; NaN and infinities are no returns (REP 117).
+        points: (N, 3) meters in the LiDAR's frame; NaN and infinities are ignored (REP 117).
         camera: Camera of the image.
         T_camera_lidar: From the LiDAR at the scan's stamp to the optical frame at the image's.
         T_base_lidar: From the LiDAR to the base frame.
@@ -77,11 +77,11 @@ def project_scan(
 
 
 def _above_ground(points: NDArray[np.float32], T_base_lidar: Matrix) -> NDArray[np.bool_]:  # noqa: N803
-    """Which points of the base frame stand on the ground."""
+    """Which points (N, 3) of the base frame belong to something above the ground, (N,)."""
     ground, plane = find_ground(points, T_base_lidar[:3, 3])
     if plane is None:
         return ~ground
-    # Far away the ground's returns are too few to be told from others by themselves.
+    # Far away the ground has too few returns to be recognized by them alone.
     slack = CLEARANCE + _TILT * np.hypot(points[:, 0], points[:, 1])
     above: NDArray[np.bool_] = ~ground & (plane.heights(points) > slack)
     return above
@@ -100,8 +100,8 @@ def _weigh(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Weights and thinness (rows, cols) of patches, from returns that stand on the ground.
 
-    Four reasons add up: most patches on the horizon have one or two of them, so that
-    if each were enough by itself, all would rank alike.
+    Four reasons add up: most patches on the horizon have one or two of them, so if one were enough,
+    all would rank alike.
     """
     rows, cols = -(-camera.height // side), -(-camera.width // side)
     patch, log = _patches(u, v, camera, side), np.log(z)
@@ -123,9 +123,9 @@ def _weigh(
 def _continue_upward(
     weights: NDArray[np.float32], thin: NDArray[np.float64], patches: NDArray[np.int32]
 ) -> NDArray[np.float32]:
-    """Weigh patches without any return by what is thin just below them.
+    """Weigh patches without returns by the thin things just below them.
 
-    A scanner looks hardly upward: the poles and signs that it sees go on above its view.
+    A scanner hardly looks upward: the poles and signs that it sees continue above its view.
     """
     seen = np.bincount(patches, minlength=weights.size).reshape(weights.shape) > 0
     below = np.zeros_like(weights)
@@ -136,10 +136,10 @@ def _continue_upward(
 def _thin_share(
     u: NDArray[np.int32], v: NDArray[np.int32], log: NDArray[np.float32], camera: Camera, side: int
 ) -> NDArray[np.float64]:
-    """How much of each patch, row-major, is narrow, clear of what is behind it, and far.
+    """How much of each patch, row-major, is narrow, clear of its background, and far.
 
-    In an image of the nearest ranges, coarse enough to have no holes between the beams, narrow near
-    things are what a horizontal closing fills: a black hat.
+    In an image of the nearest ranges, coarse enough to have no holes between the beams, a
+    horizontal closing fills narrow near things: a black-hat filter finds them.
     """
     cell = max(side // 8, 4)
     height, width = -(-camera.height // cell), -(-camera.width // cell)
@@ -158,12 +158,12 @@ def _thin_share(
 
 
 def _farness(log: NDArray[np.floating]) -> NDArray[np.floating]:
-    """How much distances, given as logarithms, ask for precision, 0 to 1."""
+    """How much precision distances, given as logarithms, need, 0 to 1."""
     return np.asarray(np.clip((np.exp(log) - _FAR[0]) / (_FAR[1] - _FAR[0]), 0, 1))
 
 
 def _in_view(optical: NDArray[np.float32], camera: Camera) -> NDArray[np.intp]:
-    """Indices of the points within the pyramid that holds the camera's view."""
+    """Indices of the points within a pyramid around the camera's view."""
     left, right, top, bottom = (np.float32(bound) for bound in camera.bounds)
     x, y, z = np.ascontiguousarray(optical.T)
     with np.errstate(invalid="ignore"):  # NaN is on no side

@@ -1,7 +1,7 @@
 """Occupancy grid from segmented images, with LiDAR ranges where there are any.
 
-What is free was seen to be ground, up to the first obstacle in each direction; what is occupied was
-seen where the ground ends, or has a LiDAR return; everything else is unknown.
+A cell is free if ground was seen there, up to the first obstacle in each direction; occupied if the
+ground was seen to end there or it has a LiDAR return; and unknown otherwise.
 """
 
 from typing import Final
@@ -30,7 +30,7 @@ __all__ = ["GridConfig", "OccupancyGrid"]
 
 _BEHIND: Final = 10.0  # meters of the window kept behind the vehicle
 _STANDS: Final = 0.3  # meters above the ground from which a return is an obstacle's
-_TILT: Final = 0.015  # meters per meter by which the plane may be wrong
+_TILT: Final = 0.015  # meters per meter: possible error of the plane
 _SAME: Final = np.full(256, role.UNKNOWN, dtype=np.uint8)  # role codes as labels
 _SAME[: role.DYNAMIC + 1] = range(role.DYNAMIC + 1)
 
@@ -38,13 +38,13 @@ _SAME[: role.DYNAMIC + 1] = range(role.DYNAMIC + 1)
 class OccupancyGrid:
     """Evidence of what is free and what is occupied around the vehicle.
 
-    The window is axis-aligned with the grid's frame, reaches ahead of the camera whatever the
-    heading, and moves by whole cells. Not safe for use from several threads.
+    The window is axis-aligned with the grid's frame, reaches ahead of the camera at any heading,
+    and moves by whole cells. Not thread-safe.
 
     Args:
         config: What it covers.
-        roles: (256,) uint8 codes of `pdn_ros.geometry.roles` of the labels that images hold; None
-            where they hold such codes.
+        roles: (256,) uint8, the code of `pdn_ros.geometry.roles` for each label in the images;
+            None if the images already hold codes.
     """
 
     def __init__(
@@ -59,9 +59,9 @@ class OccupancyGrid:
         self._grid.reset()
 
     def snapshot(self, stamp_ns: int, frame: str = "") -> Grid:
-        """Return the grid as it stands at a time; all is unknown `decay_s` after the last image.
+        """Return the grid at a time; all is unknown `decay_s` after the last image.
 
-        `frame` names the frame of the grid, in which `update` was given the poses.
+        `frame` names the grid's frame, that of the poses given to `update`.
         """
         return self._grid.snapshot(stamp_ns, frame)
 
@@ -80,15 +80,15 @@ class OccupancyGrid:
         """Add an image.
 
         Args:
-            roles: (H, W) uint8 labels whose roles are known.
-            camera: Of that size.
+            roles: (H, W) uint8 labels or role codes, as the constructor's `roles` says.
+            camera: Camera of that size.
             T_base_camera: From the optical frame to the base frame.
             T_grid_base: From the base frame to the grid's, at the image's stamp.
-            stamp_ns: Of the image; a jump back in time resets the grid.
+            stamp_ns: Stamp of the image; a jump back in time resets the grid.
             depth: (H, W) float32 LiDAR ranges along the optical axis, meters, 0 = none.
             plane: The ground in the base frame; where not given, fitted to the LiDAR's ranges on
                 ground pixels, else z = 0.
-            confidence: (H, W) uint8; pixels below the configured minimum say nothing.
+            confidence: (H, W) uint8; pixels below the configured minimum are ignored.
 
         Raises:
             ValueError: The arrays' sizes differ from the camera's.
@@ -144,7 +144,7 @@ class OccupancyGrid:
         confidence: NDArray[np.uint8] | None,
         rows: slice,
     ) -> NDArray[np.uint8]:
-        """Rows of the image without distortion, as role codes."""
+        """Rows of the undistorted image, as role codes."""
         straight = camera.pinhole
         if straight:
             labels = labels[rows]
@@ -176,7 +176,7 @@ class OccupancyGrid:
         return move_points(optical, pose), kinds
 
     def _standing(self, points: NDArray[np.floating], plane: GroundPlane) -> NDArray[np.bool_]:
-        """Which points, in the base frame, stand in a vehicle's way."""
+        """Which points (N, 3), in the base frame, are obstacles in a vehicle's way, (N,)."""
         heights = plane.heights(points)
         slack = _STANDS + _TILT * np.hypot(points[:, 0], points[:, 1])
         standing: NDArray[np.bool_] = (heights > slack) & (heights < self.config.max_height)

@@ -1,7 +1,7 @@
 """Role codes: what a pixel means to geometry, whatever the class set.
 
-Of two codes the larger is the safer one for a planner to believe. Where several pixels fall into
-one the largest counts: a thin obstacle stays, and ground is ground only where all of them are.
+Of two codes the larger is the safer one for a planner. Where several pixels are merged the largest
+counts: a thin obstacle is kept, and the result is ground only where all of them are.
 """
 
 from typing import Final
@@ -29,14 +29,14 @@ def confident_roles(
         labels: (H, W) uint8.
         table: (256,) uint8 role code of each label.
         confidence: (H, W) uint8 or None.
-        least: Pixels of less confidence are unknown.
+        least: Pixels with less confidence are unknown.
 
     Returns:
         (H, W) uint8 role codes.
     """
     roles = cv2.LUT(labels, table)
     if confidence is not None:
-        # In whole images bit masks take a fraction of the time that boolean indices take.
+        # On whole images bit masks take a fraction of the time of boolean indices.
         known = cv2.threshold(confidence, least - 1, 255, cv2.THRESH_BINARY)[1]
         doubt = cv2.threshold(confidence, least - 1, UNKNOWN, cv2.THRESH_BINARY_INV)[1]
         roles = cv2.bitwise_or(cv2.bitwise_and(roles, known), doubt)

@@ -13,7 +13,7 @@ from pdn_ros.geometry.transforms import Matrix, invert
 from pdn_ros.messages.transforms import from_quaternion, to_quaternion
 
 ALWAYS_NS = 2**63 - 1
-"""`latest_ns` of frames that do not move against each other."""
+"""`latest_ns` of frames that do not move relative to each other."""
 
 
 class Transforms(Protocol):
@@ -23,8 +23,7 @@ class Transforms(Protocol):
         """Return `T_target_source` at a time.
 
         Raises:
-            LookupError: A frame is unknown, the two are not connected, or the time is not covered;
-                one line.
+            LookupError: A frame is unknown, the two are not connected, or the time is not covered.
         """
 
     def connected(self, target: str, source: str) -> bool:
@@ -34,7 +33,7 @@ class Transforms(Protocol):
 def wait_for_transform(
     transforms: Transforms, target: str, source: str, stamp_ns: int, tolerance_s: float
 ) -> Matrix:
-    """Return `T_target_source` at a time, after waiting for one that is still under way.
+    """Return `T_target_source` at a time, waiting up to `tolerance_s` seconds for it.
 
     Raises:
         LookupError: It did not come within the tolerance, or the frames are not connected.
@@ -55,22 +54,21 @@ class TransformBuffer:
     Between two samples positions are interpolated linearly and rotations spherically, as tf2 does;
     there is no extrapolation. Safe to fill from one thread and to read from another.
 
-    A new parent does not erase an old one: where a frame was given several, the latest counts that
-    covers the time. Where transforms form a ring, one that does not cover the time is left out,
-    else the one that was heard of least recently. So a wrong transform does no harm once right
-    ones follow.
+    A new parent does not erase an old one: of several, the latest that covers the time counts. If
+    transforms form a ring, one that does not cover the time is left out, else the one updated least
+    recently. So a wrong transform does no harm once correct ones follow.
 
     Args:
         window_s: How long samples are kept, in seconds before the newest one.
-        restart_s: A sample that is older than the newest one by more starts its transform again, as
-            when a recording is played again.
+        restart_s: A sample older than the newest one by more than this, in seconds, restarts its
+            transform, as when a recording is played again.
     """
 
     def __init__(self, window_s: float = 10.0, restart_s: float = math.inf) -> None:
         self._window_ns = round(window_s * 1e9)
         self._restart_ns = restart_s * 1e9
         self._lock = Lock()
-        self._edges: dict[str, dict[str, _Edge]] = {}  # child, parent; last heard of last
+        self._edges: dict[str, dict[str, _Edge]] = {}  # child, parent; latest update last
         self._count = 0
 
     def set(self, parent: str, child: str, stamp_ns: int, transform: Matrix) -> None:
@@ -91,7 +89,7 @@ class TransformBuffer:
             pose: x, y, z in meters and the quaternion x, y, z, w.
 
         Raises:
-            ValueError: The frames are the same or the pose is no rigid transform.
+            ValueError: The frames are the same or the pose is not a rigid transform.
         """
         _check(parent, child, pose)
         with self._lock:
@@ -120,7 +118,7 @@ class TransformBuffer:
         return result
 
     def latest_ns(self, target: str, source: str) -> int:
-        """Return up to which time `lookup` of two frames can succeed; `ALWAYS_NS` if for all.
+        """Return the latest time at which `lookup` can succeed; `ALWAYS_NS` if at all times.
 
         Raises:
             LookupError: A frame is unknown or the two are not connected.
@@ -152,7 +150,7 @@ class TransformBuffer:
                     del self._edges[child]
 
     def _edge(self, parent: str, child: str, *, static: bool) -> "_Edge":
-        """Return the connection of two frames, as the one that was heard of last."""
+        """Return the edge between two frames, moved to the end as the latest update."""
         edges = self._edges.setdefault(child, {})
         edge = edges.pop(parent, None)
         if edge is None or edge.static != static:
@@ -165,7 +163,7 @@ class TransformBuffer:
     def _path(
         self, target: str, source: str, stamp_ns: int | None
     ) -> tuple[list["_Edge"], list["_Edge"]]:
-        """Return the edges from target and from source up to the frame that they have in common."""
+        """Return the edges from target and from source up to their common frame."""
         known = {*self._edges, *(parent for edges in self._edges.values() for parent in edges)}
         for frame in (target, source):
             if frame not in known:
@@ -199,7 +197,7 @@ class TransformBuffer:
 
 
 class _Edge:
-    """What is known of the transform between two frames, oldest sample first."""
+    """The known samples of the transform between two frames, oldest first."""
 
     def __init__(self, parent: str, child: str, *, static: bool) -> None:
         self.parent, self.child, self.static = parent, child, static
@@ -264,7 +262,7 @@ def _pose(parent: str, child: str, transform: Matrix) -> tuple[float, ...]:
     rotation = matrix[:3, :3]
     rigid = np.abs(rotation @ rotation.T - np.eye(3)).max() < 1e-3 and np.linalg.det(rotation) > 0
     if not rigid or np.abs(matrix[3] - [0, 0, 0, 1]).max() > 1e-6:
-        raise ValueError(f"transform {parent} <- {child}: the matrix is no rigid transform")
+        raise ValueError(f"transform {parent} <- {child}: the matrix is not a rigid transform")
     return (*matrix[:3, 3].tolist(), *to_quaternion(rotation).tolist())
 
 
@@ -276,5 +274,5 @@ def _check(parent: str, child: str, pose: Sequence[float]) -> None:
     length = math.hypot(*pose[3:])
     if not abs(length - 1) <= 1e-3:
         raise ValueError(
-            f"transform {parent} <- {child}: a quaternion of length {length:.4g} is no rotation"
+            f"transform {parent} <- {child}: a quaternion of length {length:.4g} is not a rotation"
         )

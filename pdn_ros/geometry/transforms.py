@@ -24,7 +24,7 @@ def move_points(points: NDArray[np.floating], transform: Matrix) -> NDArray[np.f
     """Map points (N, 3) of frame b into frame a by `T_a_b`, in float32."""
     if not len(points):
         return np.empty((0, 3), dtype=np.float32)
-    # OpenCV's loop, for a matrix product wakes BLAS' threads, which fight with the network's.
+    # OpenCV's loop, because a matrix product wakes BLAS's threads, which slow the network's.
     moved = cv2.transform(points.astype(np.float32, copy=False)[None], transform[:3])
     return np.asarray(moved[0], dtype=np.float32)
 

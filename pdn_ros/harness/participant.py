@@ -27,12 +27,12 @@ REPLY_S: Final = 60.0
 SENSOR: Final = qos_profile_sensor_data
 _ASK_AGAIN_S: Final = 3.0
 DISCOVERY_S: Final = 0.25
-"""This side of DDS sees the other this much earlier, at most, than it is seen there."""
+"""Discovery is not symmetric: at most this much earlier, this side sees the other."""
 _Own = TypeVar("_Own", bound="Participant")
 
 
 class Participant:
-    """A node of this process that leaves signals alone; use it as a context manager.
+    """A node in this process that handles no signals; use it as a context manager.
 
     Attributes:
         node: The rclpy node.
@@ -69,7 +69,7 @@ class Participant:
         self._context.try_shutdown()
 
     def poll(self, kind: Any, service: str, request: Any, again_s: float) -> Callable[[], Any]:
-        """Return a function that calls a service and returns the reply; None while none came.
+        """Return a function that calls a service and returns the reply, None until it comes.
 
         A server that has not discovered this client yet loses its reply, so the request is sent
         again every `again_s` seconds. Give infinity for a request that must not be repeated.
@@ -115,7 +115,7 @@ class Participant:
         return str(reply.current_state.label)
 
     def poll_state(self, name: str) -> Callable[[], str]:
-        """Return a function that returns a lifecycle node's present state; empty: not known yet."""
+        """Return a function that returns a lifecycle node's state; empty while unknown."""
         service = f"/{name}/get_state"
         poll = self.poll(GetState, service, GetState.Request(), _ASK_AGAIN_S)
 
@@ -159,7 +159,7 @@ def wait_for(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
 
 
 def reliable(depth: int = 5, *, latched: bool = False) -> QoSProfile:
-    """Return a reliable QoS profile; `latched` keeps messages for those who come late."""
+    """Return a reliable QoS profile; `latched` keeps messages for late subscribers."""
     durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
     return QoSProfile(depth=depth, durability=durability)
 

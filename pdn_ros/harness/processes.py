@@ -73,7 +73,7 @@ class NodeProcess:
         return os.pread(self._log.fileno(), size, 0).decode("utf-8", errors="replace")
 
     def last_line(self) -> str:
-        """Return the last line with text, which is the reason of a traceback."""
+        """Return the last non-empty line: in a traceback, the error."""
         lines = (line.strip() for line in reversed(self.output().splitlines()))
         return _ROS_PREFIX.sub("", next(filter(None, lines), "it printed nothing"))
 
@@ -105,7 +105,7 @@ def enter_own_domain() -> int:
     """Give this process and the nodes that it starts a ROS domain on this host; return its id.
 
     Raises:
-        InputError: Other processes have all of them.
+        InputError: Other processes use all domains.
     """
     domain = _take_domain()
     os.environ.update(
@@ -118,8 +118,8 @@ def enter_own_domain() -> int:
 
 @cache
 def _take_domain() -> int:
-    """Return the id of a domain that is this process's own until it ends."""
-    first = os.getpid()  # spreads those that start at once
+    """Return the id of a domain that is reserved for this process until it ends."""
+    first = os.getpid()  # spreads processes that start together
     for domain in (1 + (first + i) % _DOMAINS for i in range(_DOMAINS)):
         path = Path(tempfile.gettempdir(), f"pdn_ros-domain-{domain}.lock")
         with suppress(OSError):  # locked, or another user's that cannot be read: taken

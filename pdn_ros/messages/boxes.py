@@ -58,7 +58,7 @@ def read_boxes(data: Buffer) -> tuple[Header, list[Box]]:
     """Read the cubes of a serialized visualization_msgs/MarkerArray.
 
     Returns:
-        The header of the first marker (of stamp 0 without any), and the cubes.
+        The header of the first marker (stamp 0 if there is none), and the cubes.
 
     Raises:
         InputError: The message is truncated or damaged, or a cube's number is not finite.

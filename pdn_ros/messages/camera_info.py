@@ -27,7 +27,7 @@ _WHOLE = RegionOfInterest()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraInfo:
-    """The calibration of a camera as its driver says it; two of the same content are equal.
+    """The calibration of a camera as its driver sends it; compared by content.
 
     Attributes:
         header: Stamp of the image and optical frame.

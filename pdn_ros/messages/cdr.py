@@ -20,7 +20,7 @@ from pdn_ros.errors import InputError
 Buffer = bytes | bytearray | memoryview
 
 MAX_PIXELS: Final = 50_000_000
-"""Most pixels of an image, unless the caller allows more or less: what claims more is refused."""
+"""Default limit on an image's pixels: larger ones are refused."""
 
 _LITTLE_ENDIAN = b"\x00\x01\x00\x00"
 _MAX_STRING = 4096  # frame names and encodings: more is a damaged message
@@ -80,7 +80,7 @@ class Reader:
         return self.numbers(dtype, self.scalar("I"))
 
     def numbers(self, dtype: str, count: int) -> NDArray[Any]:
-        """Read so many numbers, an array of fixed length in the definition, as `array` does."""
+        """Read `count` numbers, a fixed-length array in the definition, as `array` does."""
         kind = np.dtype(f"{self._order}{dtype}")
         if count == 0:
             return np.empty(0, dtype=kind)
@@ -91,7 +91,7 @@ class Reader:
         return view
 
     def count(self, least: int) -> int:
-        """Read the length of a sequence whose elements take `least` bytes each, or more."""
+        """Read the length of a sequence whose elements take at least `least` bytes each."""
         count = int(self.scalar("I"))
         self._require(count * least)
         return count
@@ -100,8 +100,8 @@ class Reader:
         """Read a sequence of structures; a copy.
 
         Args:
-            dtype: Little-endian fields where CDR aligns them from a multiple of four bytes on. The
-                padding behind the last field is missing in the message after the last structure.
+            dtype: Little-endian fields, aligned as in CDR from a multiple of four bytes. In the
+                message, the last structure lacks the padding after its last field.
         """
         count = int(self.scalar("I"))
         size = count * dtype.itemsize - (_padding(dtype) if count else 0)
@@ -151,7 +151,7 @@ class Writer:
         return self
 
     def records(self, table: NDArray[np.void]) -> "Writer":
-        """Write a sequence of structures; `Reader.records` says which."""
+        """Write a sequence of structures, as `Reader.records` reads them."""
         self.scalars("I", len(table))
         if len(table):
             body = table.tobytes()
@@ -173,7 +173,7 @@ class Writer:
 
 
 def _padding(dtype: np.dtype[Any]) -> int:
-    """Bytes of a structure behind its last field."""
+    """Padding bytes of a structure after its last field."""
     ends = (offset + kind.itemsize for kind, offset, *_ in (dtype.fields or {}).values())
     return dtype.itemsize - max(ends, default=0)
 
@@ -199,7 +199,7 @@ class Header:
 
 
 NO_HEADER: Final = Header(0, "")
-"""Of a message that nobody stamped."""
+"""Header of a message without a stamp."""
 
 
 def read_header(data: Buffer) -> Header:

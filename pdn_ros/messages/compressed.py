@@ -1,7 +1,7 @@
 """Image files and the compressed images of messages -> BGR: JPEG, PNG and a few formats more.
 
-One strict decoder: what is cut off or damaged is refused, never filled with gray, and an image of
-too many pixels is refused by its header, before any memory is taken.
+Decoding is strict: a truncated or damaged image is refused, never filled with gray, and an image of
+too many pixels is refused from its header, before memory is allocated.
 """
 
 import io
@@ -48,12 +48,12 @@ def decode_compressed(
 
     Args:
         data: The file's bytes.
-        format: That field of the message, for the error.
+        format: The message's field `format`, for the error.
         max_pixels: Largest width * height.
 
     Raises:
-        InputError: The data is damaged, truncated or no image, the image is larger than
-            `max_pixels`, or a compressed depth image.
+        InputError: The data is damaged, truncated or not an image, or the image is larger than
+            `max_pixels` or a compressed depth image.
     """
     if is_compressed_depth(format):
         raise InputError(f"compressed image: {format!r} is a depth image, not a camera's")
@@ -92,7 +92,7 @@ def read_image_file(path: Path, *, upright: bool = False, max_pixels: int = MAX_
         max_pixels: Largest width * height.
 
     Raises:
-        InputError: The file is absent, damaged or no image, or the image too large.
+        InputError: The file is absent, damaged or not an image, or the image is too large.
     """
     try:
         data = path.read_bytes()
@@ -130,7 +130,7 @@ def encode_jpeg(pixels: Pixels, quality: int = 92) -> bytes:
 
 
 def is_compressed_depth(format: str) -> bool:  # noqa: A002  # the field's name
-    """Tell by that field of a CompressedImage whether it holds depth in place of colors."""
+    """Tell by a CompressedImage's `format` whether it holds depth instead of colors."""
     return "compresseddepth" in format.lower()
 
 
@@ -148,7 +148,7 @@ def _measure(flat: Pixels, is_jpeg: bool) -> tuple[int, int, bool]:
 
 
 def _open(flat: Pixels) -> Image.Image:
-    """Read no more than the header of an image file."""
+    """Open an image file, reading only its header."""
     try:
         return Image.open(io.BytesIO(flat.data), formats=_FORMATS)
     except Image.DecompressionBombError as error:
@@ -160,7 +160,7 @@ def _open(flat: Pixels) -> Image.Image:
 
 
 def _is_whole(flat: Pixels, pixels: Pixels) -> bool:
-    """Tell whether OpenCV found all of a JPEG: it only warns, and fills what is missing with gray.
+    """Tell whether a JPEG was complete: OpenCV only warns, and fills missing parts with gray.
 
     Bytes between the last block and the end marker change nothing in a whole JPEG. In one that is
     cut off they are taken for the blocks that are missing.

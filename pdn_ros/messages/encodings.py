@@ -77,7 +77,7 @@ _BT601: Final = np.array(
 
 
 class UnknownEncodingError(InputError):
-    """The encoding is none of `ENCODINGS`; another decoder may know it."""
+    """The encoding is not one of `ENCODINGS`; another decoder may know it."""
 
 
 def decode_image(
@@ -93,7 +93,7 @@ def decode_image(
         width: Columns.
         height: Rows.
         encoding: One of `ENCODINGS`.
-        step: Bytes a row, padding included.
+        step: Bytes per row, padding included.
         is_bigendian: Byte order of 16-bit channels.
 
     Raises:

@@ -16,7 +16,7 @@ Pixels = NDArray[np.uint8]
 MaskEncoding = Literal["raw", "rle"]
 
 DEPTH_ENCODINGS: Final = ("16UC1", "32FC1", "64FC1")
-"""Encodings of which one knows without asking that they are no camera's."""
+"""Encodings that are never a camera image's."""
 _MILLIMETERS: Final = ("16UC1", "mono16")
 
 
@@ -101,14 +101,14 @@ def read_mask(
 
     Args:
         data: The message.
-        encoding: What the data holds; None: runs where its length is not that of raw pixels.
+        encoding: What the data holds; None: runs if its length is not that of raw pixels.
         max_pixels: Largest width * height.
 
     Returns:
         The header, and (H, W) uint8: a view of the message where it holds pixels.
 
     Raises:
-        InputError: The message is truncated or damaged, or no mask.
+        InputError: The message is truncated or damaged, or not a mask.
     """
     raw = RawImage.read(data, max_pixels)
     if raw.encoding not in ("mono8", "8UC1"):
@@ -123,10 +123,10 @@ def read_depth(data: Buffer, *, max_pixels: int = MAX_PIXELS) -> tuple[Header, N
     """Read a depth Image: 32FC1 in meters or 16UC1 in millimeters (REP 118).
 
     Returns:
-        The header, and (H, W) float32 meters; 0 where there is none (NaN or infinite as well).
+        The header, and (H, W) float32 meters; 0 = none, also for NaN and infinite values.
 
     Raises:
-        InputError: The message is truncated or damaged, or no depth image.
+        InputError: The message is truncated or damaged, or not a depth image.
     """
     raw = RawImage.read(data, max_pixels)
     if raw.encoding == "32FC1":
@@ -141,7 +141,7 @@ def read_depth(data: Buffer, *, max_pixels: int = MAX_PIXELS) -> tuple[Header, N
 def write_image(header: Header, pixels: NDArray[Any], encoding: str) -> bytes:
     """Serialize (H, W) or (H, W, channels) pixels as a sensor_msgs/Image.
 
-    `encoding` must be the one that they are in: bgr8, mono8, 32FC1 (meters), ...
+    `encoding` must be that of the pixels: bgr8, mono8, 32FC1 (meters), ...
     """
     height, width = pixels.shape[:2]
     step = width * pixels.itemsize * (pixels.shape[2] if pixels.ndim == 3 else 1)
@@ -153,8 +153,8 @@ def write_image(header: Header, pixels: NDArray[Any], encoding: str) -> bytes:
 def write_mask(header: Header, mask: Pixels, encoding: MaskEncoding = "raw") -> bytes:
     """Serialize (H, W) uint8 class ids as a mono8 Image.
 
-    With the encoding `rle` the data holds runs in place of pixels, as Autoware's nodes write them;
-    size and step are those of the mask all the same.
+    With the encoding `rle` the data holds runs instead of pixels, as Autoware's nodes write them;
+    size and step are still those of the mask.
     """
     if encoding == "raw":
         return write_image(header, mask, "mono8")

@@ -14,7 +14,7 @@ UNKNOWN: Final = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grid:
-    """Occupancy of the ground, its axes those of a frame.
+    """Occupancy of the ground, aligned with the axes of a frame.
 
     Attributes:
         data: (rows = y, cols = x) int8: -1 unknown, 0 free to 100 occupied.

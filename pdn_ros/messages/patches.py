@@ -56,8 +56,8 @@ class PatchArray:
         scores: (rows, cols) float32, what the selection sorted by.
         selected: (K,) row-major indices of the refined patches.
         mode: `patch`, `context` or `dense`.
-        budget: Most patches that might be refined.
-        budget_reason: Why so many.
+        budget: Largest number of patches that might be refined.
+        budget_reason: Reason for the budget.
     """
 
     header: Header
@@ -72,7 +72,7 @@ class PatchArray:
     budget_reason: str
 
     def reasons(self) -> NDArray[np.uint8]:
-        """Say for each selected patch why: would the driver's weight alone have selected it?"""
+        """For each selected patch: would the driver's weight alone have selected it?"""
         weights, k = self.weights.reshape(-1), len(self.selected)
         if k == weights.size:
             return np.full(k, REASON_ALL, dtype=np.uint8)
@@ -105,7 +105,7 @@ def write_prior(prior: PatchPrior) -> bytes:
 
 
 def read_patches(data: Buffer) -> PatchArray:
-    """Read a serialized pdn_ros/PatchArray; `selected` comes sorted by falling score.
+    """Read a serialized pdn_ros/PatchArray; `selected` is sorted by descending score.
 
     Raises:
         InputError: The message is truncated or damaged, or its patches do not fill the grid.

@@ -77,7 +77,7 @@ def write_organized_cloud(
 ) -> bytes:
     """Serialize (H, W, 3) float32 x, y, z as an organized sensor_msgs/PointCloud2.
 
-    NaN marks the pixels without a point, so `is_dense` is false unless there is none of them.
+    NaN marks pixels without a point; `is_dense` is true only if there are none.
     With `rgb`, (H, W) uint32 0xRRGGBB, there is a field of that name as RViz and PCL read it.
     """
     dense = bool(np.isfinite(points).all())

@@ -28,7 +28,7 @@ def encode(mask: NDArray[np.uint8]) -> bytes:
 def decode(data: bytes, height: int, width: int) -> NDArray[np.uint8]:
     """Decode to an (H, W) uint8 mask; InputError when the runs do not fill it exactly."""
     if len(data) % _RUN.itemsize:
-        raise InputError(f"run-length mask: {len(data)} bytes are no whole number of runs")
+        raise InputError(f"run-length mask: {len(data)} bytes, not a whole number of runs")
     runs = np.frombuffer(data, dtype=_RUN)
     total = int(runs["length"].astype(np.int64).sum())
     if total != height * width or (runs["length"] < 0).any():

@@ -1,4 +1,4 @@
-"""tf2_msgs/TFMessage and what a transform is: rotation and translation between two frames."""
+"""tf2_msgs/TFMessage, and transforms: rotation and translation between two frames."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def from_quaternion(translation: ArrayLike, quaternion: ArrayLike) -> Matrix:
     """Make a transform, (4, 4), from a position (x, y, z) and a quaternion (x, y, z, w).
 
     Raises:
-        ValueError: Not finite, or no unit quaternion within 1e-3.
+        ValueError: Not finite, or the quaternion's length is not 1 within 1e-3.
     """
     position = np.asarray(translation, dtype=np.float64)
     q = np.asarray(quaternion, dtype=np.float64)
@@ -80,7 +80,7 @@ def from_quaternion(translation: ArrayLike, quaternion: ArrayLike) -> Matrix:
     if not np.isfinite(position).all() or not np.isfinite(norm):
         raise ValueError("transform: position or rotation is not finite")
     if abs(norm - 1) > 1e-3:
-        raise ValueError(f"transform: a quaternion of length {norm:.4g} is no rotation")
+        raise ValueError(f"transform: a quaternion of length {norm:.4g} is not a rotation")
     x, y, z, w = q / norm
     matrix = np.eye(4)
     matrix[:3, 3] = position

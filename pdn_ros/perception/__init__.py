@@ -1,4 +1,4 @@
-"""The whole way of an image and of a scan, on whatever backend is there. Knows no ROS."""
+"""An image's and a scan's whole path, on any installed backend. Independent of ROS."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ __all__ = ["Pipeline", "PipelineConfig"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only for those who segment: the LiDAR's way does without."""
+    """Import torch only for segmentation: the LiDAR's path does not need it."""
     if name == "Pipeline":
         from pdn_ros.perception.pipeline import Pipeline
 

@@ -29,9 +29,9 @@ class CameraTracker:
         self._before_ns, self._info = self.stamp_ns, info
 
     def newest_is_nearest(self, stamp_ns: int) -> bool:
-        """Say whether the newest image is nearer to a time than the one to come.
+        """Say whether the newest image is nearer to a time than the next one.
 
-        A camera takes that one period after the newest.
+        The next one is expected one period after the newest.
         """
         period = self.stamp_ns - self._before_ns if self._before_ns else 0
         return period <= 0 or stamp_ns - self.stamp_ns <= period / 2

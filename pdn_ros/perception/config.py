@@ -1,4 +1,4 @@
-"""The configuration of perception: what node, command line and replay all take."""
+"""The configuration of perception, shared by node, command line and replay."""
 
 from typing import Literal
 
@@ -18,31 +18,31 @@ class LidarConfig(Config):
     weight: float = live(0.5, "Share of the LiDAR prior in a patch's score.", ge=0.0, le=1.0)
     max_age_ms: float = live(
         200.0,
-        "A prior or depth image counts while its stamp is this near the image's, milliseconds.",
+        "Largest difference between the stamps of image and prior or depth, milliseconds.",
         ge=0.0,
         le=10_000.0,
     )
     wait_ms: float = live(
         0.0,
-        "Wait this long for the prior of the image's own scan, milliseconds; 0: take the newest.",
+        "Time to wait for the prior of the image's own scan, milliseconds; 0: take the newest.",
         ge=0.0,
         le=1000.0,
     )
 
 
 class GridParameters(GridConfig):
-    """The occupancy grid, where it stands and how often it is published."""
+    """The occupancy grid, its frame and how often it is published."""
 
-    frame: str = fixed("odom", "Frame of the grid; base_frame where TF knows none.", min_length=1)
-    rate: float = live(10.0, "Most grids published per second; 0: every image.", ge=0.0, le=100.0)
+    frame: str = fixed("odom", "Frame of the grid; base_frame if TF lacks it.", min_length=1)
+    rate: float = live(10.0, "Largest rate of grids, Hz; 0: one for every image.", ge=0.0, le=100.0)
 
 
 class CostmapConfig(Config):
-    """What nav2's semantic segmentation layer reads."""
+    """The outputs for nav2's semantic segmentation layer."""
 
     width: int = live(400, "Width of the costmap outputs, pixels.", ge=16, le=4096)
     max_height: float = live(
-        2.2, "What hangs higher above the ground gets no point, meters.", ge=0.1, le=100.0
+        2.2, "Obstacles higher above the ground get no point, meters.", ge=0.1, le=100.0
     )
 
 
@@ -50,22 +50,22 @@ class HealthConfig(Config):
     """When the diagnostics warn."""
 
     min_rate: float = live(
-        0.0, "Fewer masks a second than this are a warning; 0: off.", ge=0.0, le=1000.0
+        0.0, "Warn if fewer masks than this are made per second; 0: off.", ge=0.0, le=1000.0
     )
     max_age_ms: float = live(
-        0.0, "Masks older than this when published are a warning; 0: off.", ge=0.0, le=60_000.0
+        0.0, "Warn if masks are older than this when published; 0: off.", ge=0.0, le=60_000.0
     )
 
 
 class PipelineConfig(Config):
     """How an image is segmented."""
 
-    weights: str = fixed("", "Path of a .safetensors file; empty: the weights that ship.")
-    classes: str = fixed("", "Class file (.yaml) or its name; empty: the one of the weights.")
+    weights: str = fixed("", "Path of a .safetensors file; empty: the shipped weights.")
+    classes: str = fixed("", "Class file (.yaml) or its name; empty: that of the weights.")
     device: Literal["auto", "cpu", "cuda"] = fixed("auto", "Where the network runs.")
     backend: Backend = fixed("auto", "What runs the network; auto: the fastest that works here.")
     precision: Precision = fixed(
-        "auto", "Numbers the network computes in; auto: the fastest that keeps the labels."
+        "auto", "Number format of the network; auto: the fastest that keeps the labels."
     )
     mode: Mode = live("patch", "How much of the image is refined.")
     budget: int = live(0, "Patches refined per image (K); 0: a quarter of them.", ge=0, le=100_000)
@@ -113,7 +113,7 @@ class PerceptionConfig(PipelineConfig):
         for size in sizes:
             width, _, height = size.partition("x")
             if size and not (width.isdecimal() and height.isdecimal()):
-                raise ValueError(f"{size!r} is no image size: give width x height, 1280x720")
+                raise ValueError(f"{size!r} is not an image size: give width x height, 1280x720")
         return tuple(size for size in sizes if size)
 
 
@@ -122,9 +122,9 @@ class LidarProjectionConfig(Config):
 
     patch_size: int = fixed(128, "Side of the network's patches, pixels.", ge=16, le=1024)
     base_frame: str = fixed("base_link", "Frame of the robot (REP 105).", min_length=1)
-    fixed_frame: str = fixed("odom", "Frame by which scans are moved to the image's time.")
+    fixed_frame: str = fixed("odom", "Fixed frame for moving scans to the image's time.")
     camera_time_offset_ms: float = live(
-        0.0, "Images are taken so much later than their stamps say, milliseconds.",
+        0.0, "How much later images are taken than stamped, milliseconds.",
         ge=-1000.0, le=1000.0,
     )  # fmt: skip
     transform_tolerance: float = live(

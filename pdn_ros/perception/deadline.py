@@ -3,11 +3,11 @@
 BUCKETS = (0.0, 0.03125, 0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5, 0.75, 1.0)
 """Prepared budgets, as shares of N: a few static shapes, each a CUDA graph on a GPU."""
 SAFETY = 0.85
-"""Share of the deadline that the estimate may fill; the rest is for what varies."""
+"""Share of the deadline that the estimate may fill; the rest allows for variation."""
 MEMORY = 0.8
 """Weight of the past in the running means."""
 FORGETTING = 0.95
-"""What is left of a patch's cost after a frame without patches: they must be tried again."""
+"""Factor on a patch's cost after a frame without patches, so that they are tried again."""
 
 
 def bucket(budget: int, count: int) -> int:

@@ -29,14 +29,14 @@ def export(
         backend: One that compiles.
         weights: Path of a .safetensors file; empty: the weights that ship with the package.
         sizes: Widths and heights of the images, pixels.
-        modes: Modes that shall run; patch mode includes every K.
+        modes: Modes to export for; patch mode includes every K.
         out: Folder; None: beside the weights, where the pipeline looks for it.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: The backend cannot be had, the weights cannot be read, a model differs from
+        InputError: The backend cannot be used, the weights cannot be read, a model differs from
             torch, or the folder cannot be written.
     """
     device = "cuda" if backend == "tensorrt" else "cpu"

@@ -1,4 +1,4 @@
-"""A scan's way: projected into the image, and found again by the image that it belongs to."""
+"""A scan's path: projected into the camera, then matched to the image that it belongs to."""
 
 import threading
 from collections.abc import Callable
@@ -20,10 +20,10 @@ from pdn_ros.perception.config import LidarConfig, LidarProjectionConfig
 
 Floats = NDArray[np.float32]
 Report = Callable[[str, str], None]
-"""Called with a kind and one line when something is wrong that the next image may not have."""
+"""Called with a kind and one line when something is wrong with the present image or scan."""
 
 PAIR_NS: Final = 100_000_000
-"""A scan and an image this near belong together; the scan is then moved to the image's time."""
+"""Scan and image this close in time belong together; the scan is moved to the image's time."""
 
 
 class ScanProjector:
@@ -46,7 +46,7 @@ class ScanProjector:
         """Project a scan at the time of the image that is nearest to it.
 
         Args:
-            points: (N, 3) meters in the LiDAR's frame; NaN and infinities are no returns (REP 117).
+            points: (N, 3) meters in the LiDAR's frame; NaN and infinities are ignored (REP 117).
             header: Of the scan.
 
         Returns:
@@ -55,7 +55,7 @@ class ScanProjector:
 
         Raises:
             InputError: The camera is not known.
-            LookupError: TF does not say where the LiDAR is.
+            LookupError: TF lacks the LiDAR's pose.
         """
         config = self.config
         camera, optical = self._cameras.camera(), self._cameras.frame_id
@@ -75,8 +75,8 @@ class ScanProjector:
     def _at_the_image(self, header: Header, optical: str) -> Matrix:
         """Return `T_camera_lidar`, moved to the image's time where odometry is known.
 
-        A scan that comes before its image stays at its own time: nobody knows yet how the robot
-        moves until then.
+        A scan that comes before its image stays at its own time: the motion until then is not yet
+        known.
         """
         stamp, lidar, fixed = header.stamp_ns, header.frame_id, self.config.fixed_frame
         offset_ns = round(1e6 * self.config.camera_time_offset_ms)
@@ -87,7 +87,7 @@ class ScanProjector:
                 T_fixed_lidar = self._lookup(fixed, lidar, stamp)  # noqa: N806
                 T_fixed_camera = self._lookup(fixed, optical, image_ns)  # noqa: N806
             except LookupError:
-                pass  # no odometry: the robot counts as standing between scan and image
+                pass  # no odometry: assume no motion between scan and image
             else:
                 return invert(T_fixed_camera) @ T_fixed_lidar
         return self._lookup(optical, lidar, stamp)
@@ -98,22 +98,22 @@ class ScanProjector:
 
 
 class LidarBuffer:
-    """The prior and the depth image that belong to an image. Safe between threads.
+    """The prior and the depth image that belong to an image. Thread-safe.
 
-    The prior is the newest one when an image is taken. The depth is needed after the network has
-    run, when newer scans have come in: the one nearest to the image is kept for it.
+    The prior is the newest when an image is taken. The depth is needed only after the network has
+    run, when newer scans may have arrived: the one nearest to the image is kept.
 
     Args:
-        config: How near in time they must be.
+        config: How close in time they must be.
         report: Called when one is refused.
     """
 
     def __init__(self, config: LidarConfig, report: Report) -> None:
         self.config = config
         self.state = "none"
-        """What became of the prior at the last image, for the diagnostics."""
+        """State of the prior at the last image, for the diagnostics."""
         self.awaited = False
-        """Whether somebody sends priors, so that even the first one is worth waiting for."""
+        """Whether priors have a publisher, so that even the first is worth waiting for."""
         self._report = report
         self._arrived = threading.Condition()
         self._prior: PatchPrior | None = None
@@ -141,13 +141,13 @@ class LidarBuffer:
         self.state = "none"
 
     def expect(self, stamp_ns: int) -> None:
-        """Keep from now on the depth that is nearest to an image."""
+        """From now on keep the depth that is nearest to an image."""
         with self._arrived:
             self._image_ns = stamp_ns
             self._nearest = self._newest
 
     def prior(self, stamp_ns: int, size: tuple[int, int], patch_size: int) -> Floats | None:
-        """Return the (rows, cols) prior for an image of `size` (width, height), if it has one."""
+        """Return the (rows, cols) prior for an image of `size` (width, height), or None."""
         prior = self._own_prior(stamp_ns)
         if prior is None:
             self.state = "none"
@@ -170,7 +170,7 @@ class LidarBuffer:
         return prior.weights
 
     def depth(self, stamp_ns: int, size: tuple[int, int]) -> Floats | None:
-        """Return the (H, W) depth for an image of `size` (width, height), meters, if it has one."""
+        """Return the (H, W) depth in meters for an image of `size` (width, height), or None."""
         nearest = self._nearest
         if nearest is None or abs(stamp_ns - nearest.stamp_ns) / 1e6 > self.config.max_age_ms:
             return None
@@ -205,7 +205,7 @@ class LidarBuffer:
 
 @dataclass
 class DepthImage:
-    """A depth image that is read when it is needed.
+    """A depth image that is read only when needed.
 
     Attributes:
         stamp_ns: Of the scan.
@@ -217,7 +217,7 @@ class DepthImage:
 
     @classmethod
     def of(cls, stamp_ns: int, meters: Floats) -> "DepthImage":
-        """Return one that is read already."""
+        """Return one that has already been read."""
         return cls(stamp_ns, lambda: meters)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A mask's way into the world: evidence for the occupancy grid, and the costmap's cloud."""
+"""From a mask to the world: evidence for the occupancy grid, and the costmap's cloud."""
 
 import threading
 import time
@@ -27,14 +27,14 @@ StampedGrid = tuple[int, Grid]
 Floats = NDArray[np.float32]
 
 GRACE_S: Final = 2.0
-"""How long the grid waits for its frame to appear in TF before it stands in the robot's own."""
+"""Seconds that the grid waits for its frame to appear in TF before it uses the robot's."""
 WAITING: Final = 8
-"""Most masks that wait for their transform."""
+"""Largest number of masks that wait for their transforms."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The camera of an image and where it was on the robot."""
+    """The camera of an image and its pose on the robot."""
 
     camera: Camera
     T_base_camera: Matrix
@@ -42,7 +42,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one image says of the world.
+    """What one image says about the world.
 
     Attributes:
         header: Of the image.
@@ -60,10 +60,10 @@ class Evidence:
 
 
 class Mapper:
-    """Makes the occupancy grid and the costmap cloud; for one thread, save `expired`.
+    """Makes the occupancy grid and the costmap cloud; for one thread, except `expired`.
 
-    A mask whose transform is late waits for it, `transform_tolerance` at most, and is added when it
-    comes; nothing else waits.
+    A mask whose transform is late waits for it, at most `transform_tolerance` seconds, and is added
+    when it comes; nothing else waits.
 
     Args:
         config: Of perception.
@@ -96,7 +96,7 @@ class Mapper:
         self._published_ns: int | None = None
         self._scaled: tuple[Camera, Camera] | None = None
         self.frame = ""
-        """Frame in which the grid stands; empty before the first."""
+        """Frame of the grid; empty before the first grid."""
         self._lock = threading.Lock()
         self._seen_at = 0.0
         self._shown: StampedGrid | None = None
@@ -114,13 +114,13 @@ class Mapper:
         self._published_ns = None
 
     def reconfigure(self, config: PerceptionConfig) -> None:
-        """Take over changed parameters; those of the grid start it afresh."""
+        """Take over changed parameters; a change to the grid's own resets it."""
         if config.grid != self.config.grid:
             self._grid = None
         self.config = config
 
     def view(self, header: Header, camera: Camera) -> View | None:
-        """Return the image's camera and its place; None, and reported, when unknown."""
+        """Return the image's camera and its pose; if unknown, report it and return None."""
         try:
             place = self._transforms.lookup(
                 self.config.base_frame, header.frame_id, header.stamp_ns
@@ -136,7 +136,7 @@ class Mapper:
         return self.update()
 
     def update(self) -> StampedGrid | None:
-        """Add what waited for a transform that is there now; return the grid when one is due."""
+        """Add masks whose transforms have arrived; return the grid when one is due."""
         due = None
         for evidence, since in list(self._waiting):
             try:
@@ -146,16 +146,16 @@ class Mapper:
                     self._report("tf", str(error))
                     self._forget(evidence)
                 continue
-            # An older one that still waits comes too late: evidence is added in order.
+            # Older masks that still wait are dropped: evidence is added in order.
             self._forget(evidence)
             if placed is not None:
                 due = self._add(evidence, *placed) or due
         return due
 
     def expired(self) -> StampedGrid | None:
-        """Return the grid of a dead camera, once: unknown, `decay_s` after its last image.
+        """Return, once, an all-unknown grid `decay_s` after the camera's last image.
 
-        For any thread. What was published would else stay as it is: it is latched.
+        Thread-safe. Without it the last grid would stay valid, since the topic is latched.
         """
         with self._lock:
             unseen_s = time.monotonic() - self._seen_at
@@ -200,7 +200,7 @@ class Mapper:
             return self._shown
 
     def _forget(self, evidence: Evidence) -> None:
-        """Drop an image and all before it from those that wait."""
+        """Drop a waiting image and all before it."""
         while self._waiting and self._waiting[0][0].header.stamp_ns <= evidence.header.stamp_ns:
             self._waiting.popleft()
 
@@ -235,7 +235,7 @@ class Mapper:
 
     def _due(self, stamp_ns: int) -> bool:
         rate, last = self.config.grid.rate, self._published_ns
-        # A tenth of slack: stamps jitter, and half the rate would come out.
+        # A tenth of slack, as stamps jitter: without it the rate would be halved.
         if rate and last is not None and 0 <= stamp_ns - last < 0.9e9 / rate:
             return False
         self._published_ns = stamp_ns

@@ -1,6 +1,6 @@
-"""The perception of one camera: an image's whole way from pixels to mask, grid and cloud.
+"""The perception of one camera: an image's whole path from pixels to mask, grid and cloud.
 
-The node, `pdn segment` and replay all run this; what they do besides is input and output.
+The node and replay both run this and add only input and output.
 """
 
 from collections.abc import Callable
@@ -23,15 +23,15 @@ from pdn_ros.perception.pipeline import Pipeline
 
 @dataclass(slots=True)
 class Observation:
-    """One image and what was made of it.
+    """One image and its results.
 
     Attributes:
         header: Of the image.
         image: (H, W, 3) uint8 BGR.
         prediction: Mask, confidence and patches.
-        prior: (rows, cols) LiDAR prior of the image, whether it was used or not.
+        prior: (rows, cols) float32 LiDAR prior of the image, 0 to 1, used or not.
         depth: (H, W) float32 LiDAR ranges, meters, 0 = none; looked up by `Perception.locate`.
-        view: The camera and its place; None where it is not known.
+        view: The camera and its pose; None if unknown.
     """
 
     header: Header
@@ -63,7 +63,7 @@ class Perception:
     """Pipeline, LiDAR and map of one camera; for one thread.
 
     Args:
-        config: What a node's parameters say.
+        config: The perception node's configuration.
         transforms: Where camera, robot and grid are.
         report: Called with the kind and one line when something is wrong with an image.
         note: Called with one line when the grid changes its frame.
@@ -99,7 +99,7 @@ class Perception:
     def segment(
         self, header: Header, image: NDArray[np.uint8], *, confidence: bool = True
     ) -> Observation:
-        """Segment an image with the LiDAR's prior where there is one.
+        """Segment an image, with the LiDAR's prior if there is one.
 
         Raises:
             InputError: The image cannot be segmented.
@@ -111,7 +111,7 @@ class Perception:
         return Observation(header, image, prediction, prior)
 
     def locate(self, observation: Observation) -> None:
-        """Look up the image's camera, its place on the robot and the LiDAR's ranges."""
+        """Look up the image's camera, its pose on the robot and the LiDAR's ranges."""
         header = observation.header
         height, width = observation.image.shape[:2]
         observation.depth = self.lidar.depth(header.stamp_ns, (width, height))
@@ -138,7 +138,7 @@ class Perception:
         )
 
     def reset(self) -> None:
-        """Forget evidence and what the LiDAR said."""
+        """Forget evidence, priors and depth images."""
         self.lidar.clear()
         self.mapper.reset()
 
@@ -146,7 +146,7 @@ class Perception:
         """Take over what may change between two images.
 
         Raises:
-            InputError: Something would have to be loaded anew.
+            InputError: Weights, classes, device, backend or precision would have to change.
         """
         self.pipeline.reconfigure(config)
         self.lidar.config = config.lidar

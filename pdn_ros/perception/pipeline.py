@@ -1,4 +1,4 @@
-"""The pipeline: an image in, a prediction out, whoever asks (node, command line, replay)."""
+"""The pipeline from image to prediction, for node, command line and replay."""
 
 import logging
 from contextlib import AbstractContextManager, nullcontext
@@ -30,7 +30,7 @@ class Pipeline:
     """Network and backend, ready for images of any size.
 
     Raises:
-        InputError: Weights, classes, device, backend or precision cannot be had.
+        InputError: Weights, classes, device, backend or precision cannot be used.
     """
 
     def __init__(self, config: PipelineConfig | None = None) -> None:
@@ -47,7 +47,7 @@ class Pipeline:
     def warm_up(self, width: int, height: int) -> None:
         """Build and run once what images of a size need, so that the first one does not wait.
 
-        Not while another thread segments.
+        Do not call it while another thread segments.
 
         Args:
             width: Of the images, pixels.
@@ -60,7 +60,7 @@ class Pipeline:
         self._size, self._started = (width, height), monotonic()
         try:
             count = patch_grid(height, width, self.network).count
-            # Patches in any case, so that the refinement is built too.
+            # Always with patches, so that the refinement is built too.
             budget = max(1, self._wanted(count)) if self.config.mode == "patch" else 0
             self._predict(image, None, count, Options(mode=self.config.mode, budget=budget))
         except ValueError as error:
@@ -89,12 +89,12 @@ class Pipeline:
 
     @property
     def fallback(self) -> str:
-        """Why what would be faster is not used, empty where it is."""
+        """Why a faster choice is not used; empty if the fastest is."""
         return self._parts.fallback
 
     @property
     def building(self) -> str:
-        """What keeps the image at hand waiting, empty where nothing does; for any thread."""
+        """What the present image waits for; empty if nothing. Thread-safe."""
         if not self._parts.building:
             return ""
         (width, height), seconds = self._size, monotonic() - self._started
@@ -111,7 +111,7 @@ class Pipeline:
         return self._parts
 
     def reconfigure(self, config: PipelineConfig) -> None:
-        """Take over what can change between two frames: all but what is loaded.
+        """Take over a new configuration; only what needs no reloading may differ.
 
         Raises:
             InputError: Weights, classes, device, backend or precision would have to change.
@@ -145,7 +145,7 @@ class Pipeline:
             dense_scale: Scale of the image that dense mode sees.
 
         Raises:
-            InputError: The image is too small or no uint8 BGR, or the prior has another grid.
+            InputError: The image is too small or not uint8 BGR, or the prior has another grid.
         """
         config = self.config
         try:
@@ -167,15 +167,15 @@ class Pipeline:
                 done = self._predict(image, prior, count, options)
         except ValueError as error:
             raise InputError(str(error)) from error
-        if self._parts.models == models:  # what building takes says nothing of the next image
+        if self._parts.models == models:  # times with building predict nothing
             self._deadline.observe(done.times.total, done.times.refine, len(done.selected))
         return done
 
     def _threads(self) -> AbstractContextManager[None]:
-        """Keep what torch does beside a compiling backend on one thread, under a deadline.
+        """With a deadline and a compiling backend, run torch's part on one thread.
 
-        Its threads spin until the last is done: where other processes want the cores, composition
-        then takes many times as long now and then. Without other load it is a little slower.
+        Torch's threads spin until the last is done: on a busy machine composition sometimes takes
+        many times as long. Without other load one thread is a little slower.
         """
         compiled = self.backend != "torch"
         return one_thread() if compiled and self.config.deadline_ms else nullcontext()
@@ -200,7 +200,7 @@ class Pipeline:
         count: int,
         options: Options,
     ) -> Prediction:
-        """Predict with as many patches as the memory takes, at last on the CPU."""
+        """Predict with as many patches as fit into memory, as a last resort on the CPU."""
         while True:
             budget = options.budget or 0
             try:

@@ -1,4 +1,4 @@
-"""Trial: each backend and precision on the image that ships, held against torch in float32."""
+"""Trial: each backend and precision on the shipped image, compared with torch in float32."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -18,14 +18,14 @@ _IMAGES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What became of a choice.
+    """The outcome for one backend and precision.
 
     Attributes:
         backend: What ran the network.
         precision: What it computed in.
         ms: Time of an image of 640x360 in patch mode, median of five.
-        agreement: Share of the pixels with the label that torch gives them in float32 on the CPU.
-        fallback: Why what would be faster was not used, empty where it was.
+        agreement: Share of pixels whose label agrees with torch's in float32 on the CPU.
+        fallback: Why a faster choice was not used; empty if the fastest was.
     """
 
     backend: str
@@ -36,11 +36,11 @@ class Trial:
 
 
 def choices(device: Device) -> list[tuple[Backend, Precision]]:
-    """Return the backends that are installed with the precisions that they can be asked for."""
+    """Return the installed backends with the precisions that they offer."""
     found: list[tuple[Backend, Precision]] = []
     for backend in get_args(Backend):
         if backend in available() and backend in PRECISIONS[device]:
-            # Half precision on a GPU is auto's alone.
+            # Half precision on a GPU is only for `auto`.
             offered = PRECISIONS[device][backend] if device == "cpu" else ("auto",)
             found += [
                 (backend, precision) for precision in get_args(Precision) if precision in offered
@@ -49,10 +49,10 @@ def choices(device: Device) -> list[tuple[Backend, Precision]]:
 
 
 def reference() -> NDArray[np.uint8]:
-    """Return the mask of the image that ships by torch in float32 on the CPU, (360, 640) uint8.
+    """Return torch's mask of the shipped image, float32 on the CPU, (360, 640) uint8.
 
     Raises:
-        InputError: The weights or the image that ship cannot be read.
+        InputError: The shipped weights or image cannot be read.
     """
     exact = PipelineConfig(device="cpu", backend="torch", precision="float32")
     return Pipeline(exact).segment(street_image()).mask
@@ -61,10 +61,10 @@ def reference() -> NDArray[np.uint8]:
 def trial(
     device: Device, backend: Backend, precision: Precision, expected: NDArray[np.uint8]
 ) -> Trial:
-    """Segment the image that ships and compare with `reference`.
+    """Segment the shipped image and compare with `expected`, from `reference`.
 
     Raises:
-        InputError: It cannot be done so.
+        InputError: The backend cannot run here in this precision.
     """
     image = street_image()
     pipeline = Pipeline(PipelineConfig(device=device, backend=backend, precision=precision))

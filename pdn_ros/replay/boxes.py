@@ -19,13 +19,13 @@ NEAR_M: Final = 30.0
 SMALL_PX: Final = 40.0
 MIN_RETURNS: Final = 5
 HIGHEST_RETURN_M: Final = 2.5
-"""Above it, branches and signs over the road: no obstacle to what drives below."""
+"""Anything higher, such as branches and signs over the road, is not an obstacle."""
 _NEAREST_M: Final = 0.5
 
 
 @dataclass(slots=True)
 class BoxTally:
-    """Counts over frames; `metrics` says what they amount to."""
+    """Counts over frames, which `metrics` turns into shares."""
 
     occupied: list[bool] = field(default_factory=list)
     touched: list[bool] = field(default_factory=list)
@@ -60,7 +60,7 @@ class BoxTally:
                     for box, hit in zip(near, hits, strict=True)
                     if box.contains(points_base).sum() >= MIN_RETURNS
                 ]
-        # Without refinement there is nothing to be in.
+        # Without refinement no patch can contain the box.
         picked = patches if patches is not None and patches.selected.size else None
         for box in shown:
             area = _image_area(box, camera, t_camera_base)

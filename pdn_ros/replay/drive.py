@@ -1,4 +1,4 @@
-"""A recording as what the nodes would take in, in order, and the truth about it."""
+"""A recording as the sequence of the nodes' inputs, with the truth about it."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ class Scan:
 
 @dataclass(slots=True)
 class RecordedImage:
-    """An image of the recording with what is known of its time.
+    """An image of the recording with the scan and the truth of its time.
 
     Attributes:
         index: Position among the images, from 0.
@@ -106,10 +106,10 @@ class Drive:
                 yield event
 
     def events(self, limit: int = 0) -> Iterator[Event]:
-        """Yield what the nodes take in, in the order in which they would: by log time.
+        """Yield the nodes' inputs in order of log time.
 
-        Of one time the image comes last, so that its calibration and its scan are there. An image
-        carries the truth that was logged nearest to it.
+        At equal times the image comes last, so that its calibration and its scan are there. An
+        image carries the truth that was logged nearest to it.
         """
         wanted = [self.image, self.camera_info, self.points]
         topics = [topic.name for topic in wanted if topic is not None]
@@ -142,7 +142,7 @@ class Drive:
             yield self._with_truth(event, truth)
 
     def camera_of(self, image: RecordedImage) -> Camera | None:
-        """Return the camera at the size of an image; None when it is not known."""
+        """Return the camera at the size of an image; None if it is unknown."""
         camera = self.camera
         if camera is None or image.image is None:
             return None

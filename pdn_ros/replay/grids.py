@@ -1,8 +1,8 @@
 """Occupancy grids against the truth.
 
-What counts is what the truth says the camera saw, within its horizontal field of view and 30 m:
-ground (0) and obstacles (100). Obstacles that were hidden (75) neither praise nor blame a grid that
-remembers them or leaves them unknown.
+Only cells that the camera saw according to the truth count, within its horizontal field of view and
+30 m: ground (0) and obstacles (100). Hidden obstacles (75) do not count, whether the grid remembers
+them or leaves them unknown.
 """
 
 from dataclasses import dataclass, field

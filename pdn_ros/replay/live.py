@@ -1,4 +1,4 @@
-"""Live evaluation: the recording through DDS to both nodes, and what comes back."""
+"""Live evaluation: plays the recording through DDS to both nodes and records their outputs."""
 
 import queue
 import time
@@ -122,7 +122,7 @@ class Live:
 
 
 class Player(Participant):
-    """Publishes a bag's messages in a ROS domain and writes what the nodes answer."""
+    """Publishes a bag's messages in a ROS domain and records the nodes' outputs."""
 
     def __init__(self, drive: Drive, writer: RawWriter, domain: int) -> None:
         super().__init__("pdn_evaluate", domain)
@@ -174,7 +174,7 @@ class Player(Participant):
     def warm_up(self, started: Sequence[NodeProcess]) -> None:
         """Send the first image until a mask comes: backends prepare themselves at first use.
 
-        The camera's calibration is known to nodes that run for a while, its place is not yet.
+        The nodes then know the camera's calibration, but not yet its pose.
         """
         first = next(self._drive.bag.messages([self._drive.image.name]))
         named = [self._drive.camera_info.name] if self._drive.camera_info else []
@@ -201,7 +201,7 @@ class Player(Participant):
         started: Sequence[NodeProcess],
         progress: Callable[[int], None],
     ) -> None:
-        """Publish the messages at their times and take in what comes back meanwhile."""
+        """Publish the messages at their times and record the outputs meanwhile."""
         self._flush()
         images, image = 0, self._drive.image.name
         self._speed = _speed(settings, self._drive)
@@ -233,7 +233,7 @@ class Player(Participant):
         return 1e9 * (len(self._masks_ns) - 1) / (self._masks_ns[-1] - self._masks_ns[0])
 
     def _wait_for(self, stamp_ns: int) -> None:
-        """Wait until it is `stamp_ns` in the drive; keep the clock going and take messages in."""
+        """Wait until drive time `stamp_ns`; keep the clock going and record messages."""
         if self._start is None:
             self._start = (time.monotonic_ns(), stamp_ns)
         while True:
@@ -278,7 +278,7 @@ class Player(Participant):
         self.arrivals[stamp_ns] = Arrival((at_ns - published) / 1e6, age_ns / 1e6)
 
     def _flush(self) -> None:
-        """Forget the masks of the warm-up; what is latched comes once and stays."""
+        """Forget the warm-up's masks, but keep latched messages, which come only once."""
         while not self._received.empty():
             self._received.get()
 

@@ -1,7 +1,7 @@
 """Offline replay: what the nodes run, on every image of a recording, in order, without ROS.
 
-Scans and images take the same way as in the nodes (`perception.lidar`, `perception.perception`)
-with the same configuration; only nothing is late: what was logged before an image is there for it.
+Scans and images take the same path as in the nodes (`perception.lidar`, `perception.perception`)
+with the same configuration, but nothing is late: an image finds all that was logged before it.
 """
 
 import time
@@ -132,7 +132,7 @@ class Replay:
         return {kind: grid[1] for kind, grid in due.items() if grid is not None}
 
     def _mapper(self, kind: str, config: PerceptionConfig) -> Mapper:
-        """Return the map of one sensor alone; it says nothing, the fused one does."""
+        """Return the map of one sensor alone; only the fused map reports problems."""
         table = np.arange(256, dtype=np.uint8) if kind == "lidar" else self.classes.role_table()
         return Mapper(
             config,

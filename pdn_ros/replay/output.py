@@ -1,4 +1,4 @@
-"""What came of a recorded image, and the node's topics that a replay records."""
+"""The outputs for a recorded image, and the node's topics that a replay records."""
 
 from dataclasses import dataclass, field
 from typing import Final

@@ -19,7 +19,7 @@ from pdn_ros.replay.results import FrameRow, Metrics
 
 MAX_FRAMES: Final = 60
 _MAX_BYTES: Final = 10_000_000
-"""Of the pictures; base64 adds a third."""
+"""Bytes of pictures in the report; base64 adds a third."""
 _WIDTH: Final = 640
 _QUALITY: Final = 72
 

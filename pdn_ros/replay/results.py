@@ -1,4 +1,4 @@
-"""What an evaluation finds: the records behind metrics.json and frames.csv."""
+"""The results of an evaluation: the records behind metrics.json and frames.csv."""
 
 import csv
 import math
@@ -14,7 +14,7 @@ from pdn_ros.files import atomic
 
 NAN: Final = math.nan
 KINDS: Final = ("camera", "lidar", "fused")
-"""Of occupancy grids, by what they are made from."""
+"""Kinds of occupancy grids, by the sensors that they are made from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an evaluation found; `problems` are lines for the user."""
+    """The results of an evaluation; `problems` are lines for the user."""
 
     metrics: Metrics
     problems: list[str]

@@ -1,4 +1,4 @@
-"""A recording's LiDAR scans: projected as the node does, and what they alone say of the pixels."""
+"""A recording's LiDAR scans: projected as in the node, and the roles that they alone show."""
 
 import math
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from pdn_ros.replay.drive import Drive, RecordedImage, Scan
 Roles = NDArray[np.uint8]
 _RING: Final = 0.008
 _STEP: Final = 0.0015
-"""Radians between the rings of a scanner of 64, and half of those between its columns."""
+"""Radians between the rings of a 64-ring scanner, and half of those between its columns."""
 
 
 class ScanReplay:
@@ -50,7 +50,7 @@ class ScanReplay:
         self._projector = ScanProjector(lidar, cameras, drive.transforms)
 
     def project(self, scan: Scan) -> tuple[PatchPrior, LidarView] | None:
-        """Return prior and depth; None, and noted, when camera or transforms are not known."""
+        """Return prior and depth; if camera or transforms are unknown, note it, return None."""
         try:
             return self._projector.project(scan.points, scan.header)
         except (InputError, LookupError) as error:
@@ -85,10 +85,10 @@ def images_with_views(
 
 
 def roles_of_returns(depth: NDArray[np.float32], camera: Camera, t_base_camera: Matrix) -> Roles:
-    """What a scan alone says of the image's pixels: ground, or something that stands on it.
+    """Roles that a scan alone gives the image's pixels: ground, or an obstacle on it.
 
-    A return speaks for the pixels below it, down to the next ring of the scan; elsewhere nothing is
-    known. So the LiDAR can be judged by the same grid as the camera.
+    A return counts for the pixels below it, down to the next ring of the scan; the rest is unknown.
+    So the LiDAR can be judged by the same grid as the camera.
 
     Args:
         depth: (H, W) float32 meters along the optical axis, 0 = none.

@@ -20,7 +20,7 @@ from pdn_ros.replay.results import KINDS, NAN, FrameRow, Metrics, Quantiles
 
 @dataclass(slots=True)
 class Scorer:
-    """Takes every image with what came of it; `metrics` says what it amounts to."""
+    """Scores every image with its output; `metrics` sums the scores up."""
 
     drive: Drive
     classes: ClassSet

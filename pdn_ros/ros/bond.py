@@ -8,14 +8,14 @@ from rclpy.node import Node
 
 PERIOD_S = 0.5
 TIMEOUT_S = 4.0
-"""What the manager waits for a heartbeat by default (`bond_timeout`)."""
+"""How long the manager waits for a heartbeat by default (`bond_timeout`), seconds."""
 
 
 class Bond:
-    """Heartbeats on `bond` from `start`, while a node is active, to `stop`.
+    """Heartbeats on `bond` from `start` to `stop`, while a node is active.
 
     This is a node's half of bond_core's protocol, without its state machine: the manager watches
-    the node, the node need not watch the manager.
+    the node, but the node need not watch the manager.
     """
 
     def __init__(self, node: Node) -> None:
@@ -25,7 +25,7 @@ class Bond:
         self._timer: Any = None
 
     def start(self) -> bool:
-        """Begin; False where the package `bond` is not installed."""
+        """Begin; returns False if the package `bond` is not installed."""
         try:
             from bond.msg import Status
         except ImportError:
@@ -38,7 +38,7 @@ class Bond:
         return True
 
     def stop(self) -> None:
-        """End, and let the manager know that it is no crash."""
+        """End, and tell the manager that it is not a crash."""
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None

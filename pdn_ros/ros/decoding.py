@@ -1,4 +1,4 @@
-"""Image messages to pixels, with cv_bridge for the encodings that are not ours."""
+"""Image messages to pixels, with cv_bridge for encodings that `pdn_ros.messages` lacks."""
 
 from importlib.util import find_spec
 
@@ -19,7 +19,7 @@ def decode(
     """Read an image message as `messages.images.read_image` does, in any encoding of cv_bridge.
 
     Raises:
-        InputError: See there; or nobody knows the encoding.
+        InputError: As there, or cv_bridge does not know the encoding either.
     """
     try:
         return read_image(data, compressed=compressed, max_pixels=max_pixels)

@@ -1,7 +1,7 @@
-"""What a node says about itself: throttled log lines and /diagnostics twice a second.
+"""A node's reports on itself: throttled log lines and /diagnostics twice a second.
 
-Levels follow results: a node whose inputs arrive and whose outputs do not is an ERROR, whatever it
-believes of itself.
+Levels depend on results: a node with inputs but without outputs is an ERROR, whatever its own
+state.
 """
 
 import os
@@ -22,7 +22,7 @@ PERIOD_S = 0.5
 REPEAT_S = 5.0
 """The same kind of problem is logged at most this often."""
 RECENT_S = 2.0
-"""For so long a problem shows in the level of the diagnostics, and a result in the rate."""
+"""How long a problem counts in the level of the diagnostics, and a result in the rate."""
 PROCESS = f"{socket.gethostname()}:{os.getpid()}"
 """Host and id of this process."""
 
@@ -52,13 +52,13 @@ class Problem:
 
 
 class Health:
-    """Collects problems and counts of a node and publishes them. Safe between threads.
+    """Collects problems and counts of a node and publishes them. Thread-safe.
 
     Args:
         node: The node.
         state: Returns its lifecycle state.
-        conditions: Called before each message: what holds now; the worst one gives the level.
-        values: Called before each message: what else to report, name -> text.
+        conditions: Called before each message; yields what holds now; the worst gives the level.
+        values: Called before each message; returns what else to report, name -> text.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Health:
         self._conditions = conditions
         self._values = values
         self.name = f"{node.get_fully_qualified_name().lstrip('/')}: frames"
-        """Of the status."""
+        """Name of the status."""
         self._lock = threading.Lock()
         self._problems: dict[str, Problem] = {}
         self._failure = ""
@@ -86,39 +86,39 @@ class Health:
         node.create_timer(PERIOD_S, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def expect(self) -> None:
-        """Begin to wait for a result, unless one is awaited already."""
+        """Begin to wait for a result, unless one is already awaited."""
         with self._lock:
             self._waiting_since = self._waiting_since or time.monotonic()
 
     def done(self, age_ms: float) -> None:
-        """Count a message that was worked through, `age_ms` after its stamp."""
+        """Count a processed message, `age_ms` milliseconds after its stamp."""
         now = time.monotonic()
         with self._lock:
             self._done += 1
             self._waiting_since = None
             self._results.append((now, age_ms))
-            # One more than the recent ones: it begins the first interval.
+            # One more than the recent results: it begins the first interval.
             while len(self._results) > 2 and now - self._results[1][0] > RECENT_S:
                 self._results.popleft()
 
     def restart(self) -> None:
-        """Forget the results: none is awaited at present."""
+        """Forget the results; none is awaited now."""
         with self._lock:
             self._waiting_since = None
             self._results.clear()
 
     def waited_s(self) -> float:
-        """Return for how long inputs have come without any result."""
+        """Return for how many seconds inputs have come without a result."""
         with self._lock:
             return 0.0 if self._waiting_since is None else time.monotonic() - self._waiting_since
 
     def rate_hz(self) -> float:
-        """Return the results a second; 0 before the second one."""
+        """Return the results per second; 0 before the second one."""
         with self._lock:
             if len(self._results) < 2:
                 return 0.0
             first, last, count = self._results[0][0], self._results[-1][0], len(self._results) - 1
-            # The interval that still runs counts once it is longer than the others were.
+            # The current interval counts once it is longer than the others.
             span = time.monotonic() - first
             return min(count / max(last - first, 1e-6), (count + 1) / span)
 
@@ -129,7 +129,7 @@ class Health:
             return [age_ms for at, age_ms in self._results if now - at < RECENT_S]
 
     def reasons(self) -> list[str]:
-        """Return the problems that were seen since a result is awaited."""
+        """Return the problems seen since a result has been awaited."""
         with self._lock:
             since = self._waiting_since
             return [p.message for p in self._problems.values() if since and p.at >= since]

@@ -66,11 +66,11 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
         return [self.create_subscription(Image, "image", self._keep, latest_only(), raw=True)]
 
     def demands(self) -> bool:
-        """Say whether somebody looks at the overlay."""
+        """Say whether the overlay has a subscriber."""
         return self.wanted("overlay")
 
     def work(self, item: bytes) -> None:
-        """Work one scan through: read, project, publish."""
+        """Process one scan: read, project, publish."""
         assert self._projector is not None
         self._projector.config = self.config
         header, points = read_points(item)
@@ -91,10 +91,10 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
         self.health.done(self.age_ms(header.stamp_ns))
 
     def forget(self, stamp_ns: int | None = None) -> None:
-        """Nothing is gathered over time but transforms, which the base forgets."""
+        """Do nothing: only transforms are kept over time, and the base class forgets them."""
 
     def values(self) -> dict[str, str]:
-        """Return the returns in the image for the diagnostics."""
+        """Return, for the diagnostics, the number of returns in the image."""
         return {"returns_in_image": str(self._returns)}
 
     def _keep(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What both nodes share: life cycle, parameters, diagnostics, a worker, input only when wanted."""
+"""Base of both nodes: life cycle, parameters, diagnostics, a worker, input only when wanted."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,26 +21,26 @@ from pdn_ros.ros.tf import TfListener
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 LISTENERS_S = 0.2
-"""How often a lazy node looks whether anybody listens."""
+"""How often a lazy node checks for subscribers, seconds."""
 SILENCE_S = 1.5
-"""After so long without input the diagnostics say so: with their period that is within 2 s."""
+"""Seconds without input until the diagnostics report it: with their period, within 2 s."""
 ANSWER_S = 2.0
-"""After so long without a result of the input the diagnostics say so."""
+"""Seconds of input without a result until the diagnostics report it."""
 STOP_S = 10.0
 FOREIGN_CLOCK_MS = 3_600_000.0
-"""Stamps that are off by more belong to a recording."""
+"""Stamps further from the clock than this belong to a recording."""
 
 
 class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # rclpy is untyped here
-    """A lifecycle node with typed parameters that works its input through in a thread.
+    """A lifecycle node with typed parameters that processes its input in a thread.
 
-    A subclass says what happens in `setup` and `teardown` (which may raise InputError to refuse),
-    `subscribe` and `work`; it puts its input by `take` and publishes by `send`.
+    A subclass implements `setup` and `teardown` (which may raise InputError to refuse), `subscribe`
+    and `work`; it passes its input to `take` and publishes with `send`.
 
     Args:
-        name: Of the node.
-        kind: Its configuration.
-        subject: What it takes in and what comes of it, for the diagnostics: ("image", "mask").
+        name: Name of the node.
+        kind: Type of its configuration.
+        subject: Input and output for the diagnostics: ("image", "mask").
         topics: Outputs: name below `~/` -> message type and QoS.
     """
 
@@ -82,22 +82,22 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         )
         self._answer_refused_transitions()
 
-    # What a subclass says.
+    # For a subclass to implement.
 
     def setup(self, config: AnyConfig) -> None:
         """Load what the node works with."""
         raise NotImplementedError
 
     def teardown(self) -> None:
-        """Free what `setup` made, all of it or what there is."""
+        """Free what `setup` made, even if it did not finish."""
         raise NotImplementedError
 
     def subscribe(self) -> list[Any]:
-        """Subscribe to the inputs; the first one is what is worked through."""
+        """Subscribe to the inputs; the first is the one that is processed."""
         raise NotImplementedError
 
     def subscribe_on_demand(self) -> list[Any]:
-        """Subscribe to what is taken only while `demands`."""
+        """Subscribe to inputs that are needed only while `demands()` is true."""
         return []
 
     def demands(self) -> bool:
@@ -105,36 +105,36 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         return self.wanted()
 
     def work(self, item: Any) -> None:
-        """Work one message through, in the worker's thread."""
+        """Process one message, in the worker's thread."""
         raise NotImplementedError
 
     def idle(self) -> None:
-        """Do what waits between two messages, in the worker's thread."""
+        """Do waiting work between two messages, in the worker's thread."""
 
     def waits(self) -> bool:
         """Say whether `idle` has something to do soon."""
         return False
 
     def forget(self, stamp_ns: int | None = None) -> None:
-        """Forget what was gathered over time; `stamp_ns` is where it goes on, if known."""
+        """Forget state kept over time; `stamp_ns` is where time continues, if known."""
         raise NotImplementedError
 
     def poll(self) -> None:
         """Do what has to be done a few times a second while active, in the executor's thread."""
 
     def conditions(self) -> Iterator[Condition]:
-        """Yield what holds at present, besides what every node says."""
+        """Yield what holds now, besides what every node reports."""
         yield from ()
 
     def delay(self) -> str:
-        """Return why a result may take long at present; empty when it may not."""
+        """Return why a result may take long now; empty if it should not."""
         return ""
 
     def values(self) -> dict[str, str]:
-        """Return what the diagnostics should say besides what every node says."""
+        """Return values for the diagnostics, besides those of every node."""
         return {}
 
-    # What a subclass calls.
+    # For a subclass to call.
 
     def take(self, item: Any) -> None:
         """Take a message in for the worker; the newest wins."""
@@ -144,15 +144,15 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
             self.worker.slot.put(item)
 
     def skip(self) -> None:
-        """Leave a message alone: it came, and nobody misses its result."""
+        """Ignore a message: input has arrived, but no result is expected."""
         self._heard_at = time.monotonic()
         self.health.restart()
 
     def guard(self, kind: str, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        """Return a callback for an input whose errors are reported: the executor knows no better.
+        """Return a callback for an input that reports errors, as the executor would not.
 
         Args:
-            kind: Of the problem: the topic.
+            kind: Kind of the problem: the topic.
             take: What to do with a message.
         """
 
@@ -165,7 +165,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         return guarded
 
     def wanted(self, *names: str) -> bool:
-        """Say whether somebody listens to one of the outputs; without names: to any."""
+        """Say whether one of the outputs has a subscriber; without names, any output."""
         outputs = self._outputs
         return any(
             outputs[name].get_subscription_count() for name in names or outputs if name in outputs
@@ -176,11 +176,11 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         self._outputs[name].publish(message)
 
     def age_ms(self, stamp_ns: int) -> float:
-        """Return how long ago a stamp was on the node's clock."""
+        """Return a stamp's age on the node's clock, milliseconds."""
         return float(self.get_clock().now().nanoseconds - stamp_ns) / 1e6
 
     def reset(self, reason: str, stamp_ns: int | None = None) -> None:
-        """Forget the past and moving transforms, and say so."""
+        """Forget state and moving transforms, and log it."""
         self.get_logger().info(f"state reset: {reason}")
         if self.transforms is not None:
             self.transforms.clear(stamp_ns)
@@ -191,7 +191,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read the parameters and set up; one line and no change when that fails."""
         self._state = "configuring"
-        self.health.publish()  # the next report comes when weights and models are loaded
+        self.health.publish()  # the next report comes only after loading weights and models
         try:
             self.config = self.parameters.config()
             self.transforms = TfListener(self, self.health.report)
@@ -265,7 +265,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         self._close_inputs()
         if self.worker is not None:
             if not self.worker.stop(STOP_S):
-                line = f"the {self._subject[0]} in work took more than {STOP_S:.0f} s"
+                line = f"processing the {self._subject[0]} took more than {STOP_S:.0f} s"
                 self.get_logger().warning(line)
             self._received += self.worker.slot.received
             self._dropped += self.worker.slot.dropped
@@ -315,13 +315,13 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
     def _changed(self, config: AnyConfig) -> None:
         self.config = config
 
-    # Work and what is said of it.
+    # Processing and reporting.
 
     def _work(self, item: Any) -> None:
         if self.wanted():
             self.work(item)
         else:
-            self.health.restart()  # nobody misses a result
+            self.health.restart()  # no result is expected
 
     def _failed(self, error: Exception, what: str = "") -> None:
         what = what or self._subject[0]
@@ -338,7 +338,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
             name = self.get_fully_qualified_name()
             yield Condition(Level.WARN, f"another node is called {name}: {other}")
         if self._state == "configuring":
-            yield Condition(Level.WARN, "being configured: weights and models are loaded")
+            yield Condition(Level.WARN, "being configured: loading weights and models")
         if self._state != "active":
             return
         if self.inputs:
@@ -346,7 +346,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         yield from self.conditions()
 
     def _supervise(self) -> Iterator[Condition]:
-        """Say when input or results fail to come, or have stamps of another clock."""
+        """Report missing input or results, and stamps of another clock."""
         what, result = self._subject
         waited_s = self.health.waited_s()
         if time.monotonic() - self._heard_at >= SILENCE_S:

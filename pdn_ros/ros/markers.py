@@ -1,4 +1,4 @@
-"""Markers for RViz: the selected patches before the camera and their footprints on the ground."""
+"""Markers for RViz: the selected patches in front of the camera, with their ground footprints."""
 
 import numpy as np
 from builtin_interfaces.msg import Duration, Time
@@ -39,8 +39,8 @@ def patch_markers(
         header: Of the image.
         prediction: Of the image.
         camera: Of the image.
-        T_base_camera: Camera in the robot's frame, whose z = 0 is the ground; without it there are
-            no footprints.
+        T_base_camera: From the optical frame to the robot's, whose z = 0 is the ground; None: no
+            footprints.
     """
     corners = _corner_rays(prediction, camera)
     frames = _lines(header, "patches", (1.0, 0.85, 0.1), corners * PLANE_M)

@@ -14,8 +14,8 @@ _HEARD_S = 3 * PERIOD_S
 class Namesakes:
     """Finds out whether another process runs a node of this name.
 
-    The graph alone does not say so: it shows a node that was killed for 20 s longer. So where it
-    has the name twice, the other one is believed in only while its diagnostics are heard.
+    The graph alone cannot tell: it still shows a killed node for 20 s. So if the graph has the name
+    twice, the other node counts only while its diagnostics arrive.
 
     Args:
         node: The node.
@@ -29,7 +29,7 @@ class Namesakes:
         self._heard = ("", float("-inf"))
 
     def poll(self) -> None:
-        """Look whether the graph has the name twice, and listen for as long as it does."""
+        """Check whether the graph has the name twice, and listen while it does."""
         own = (self._node.get_name(), self._node.get_namespace())
         twice = self._node.get_node_names_and_namespaces().count(own) > 1
         if twice and self._subscription is None:

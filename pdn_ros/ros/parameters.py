@@ -1,4 +1,4 @@
-"""ROS parameters of a configuration: declared with all that is known, and kept up to date."""
+"""ROS parameters of a configuration: declared with description and range, kept up to date."""
 
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
@@ -41,7 +41,7 @@ class Parameters(Generic[AnyConfig]):
     Args:
         node: The node.
         kind: Its configuration.
-        frozen: Says whether parameters that are not live are refused now.
+        frozen: Returns whether parameters that are not live are refused now.
         changed: Called with the new configuration after live parameters changed.
     """
 
@@ -66,7 +66,7 @@ class Parameters(Generic[AnyConfig]):
         node.add_post_set_parameters_callback(self._apply)
 
     def config(self) -> AnyConfig:
-        """Return the configuration; InputError with one line while a parameter is wrong."""
+        """Return the configuration; raises InputError while a parameter is wrong."""
         if self._errors:
             raise InputError(next(iter(self._errors.values())))
         return build(self._kind, self._values)
@@ -88,7 +88,7 @@ class Parameters(Generic[AnyConfig]):
         node.declare_parameter(name, self._values[name], describe, ignore_override=True)
 
     def _warn_of_unknown(self, node: Node) -> None:
-        """Say which parameters of the command line and its files nobody reads, as ROS does not."""
+        """Warn of unknown parameters from the command line and its files, as ROS does not."""
         for name in sorted(node._parameter_overrides):
             if not node.has_parameter(name) and not name.startswith("qos_overrides."):
                 (nearest,) = get_close_matches(name, self._known, n=1, cutoff=0.0)
@@ -120,7 +120,7 @@ class Parameters(Generic[AnyConfig]):
 
 
 def _override(node: Node, name: str, default: Any) -> Any:
-    """Return what command line or parameter file say of a parameter, whatever its type."""
+    """Return a parameter's value from command line or parameter file, of any type."""
     dynamic = ParameterDescriptor(dynamic_typing=True)
     given = node.declare_parameter(name, default, dynamic).value
     node.undeclare_parameter(name)

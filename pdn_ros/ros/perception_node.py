@@ -29,14 +29,14 @@ from pdn_ros.ros.qos import latest_only
 from pdn_ros.ros.spin import run
 
 JUMP_NS = 500_000_000
-"""An image that is older than its predecessor by more comes from a recording that started again."""
+"""An image older than its predecessor by more than this means that a recording restarted."""
 LOSS_WINDOW = 9
-"""Polls over which images and camera_infos are counted against each other: 1.6 s."""
+"""Polls over which the numbers of images and camera_infos are compared: 1.6 s."""
 LOSS_MESSAGES = 6
 
 
 class PerceptionNode(ManagedNode[PerceptionConfig]):
-    """Runs perception on the newest image in a thread; publishes what is listened to."""
+    """Runs perception on the newest image in a thread; publishes what has subscribers."""
 
     def __init__(self, **options: Any) -> None:
         self._perception: Perception | None = None
@@ -95,7 +95,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         ]
 
     def subscribe_on_demand(self) -> list[Any]:
-        """Subscribe to what LiDAR nodes say: they rest while nobody does."""
+        """Subscribe to the LiDAR node's outputs, which it computes only for subscribers."""
         self._prior_at = None
         return [
             self.create_subscription(kind, name, self.guard(name, take), latest_only(), raw=True)
@@ -106,11 +106,11 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         ]
 
     def demands(self) -> bool:
-        """Say whether masks are made."""
+        """Say whether masks are being made."""
         return self._enabled and self.wanted()
 
     def work(self, item: tuple[bytes, int]) -> None:
-        """Work one image through: decode, segment, publish, map, publish the rest."""
+        """Process one image: decode, segment, publish, map, publish the rest."""
         data, received_ns = item
         perception, config = self._perception, self.config
         assert perception is not None
@@ -143,7 +143,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         return self._perception is not None and self._perception.mapper.waits
 
     def poll(self) -> None:
-        """Clear the grid when the camera is dead; see whether a LiDAR is there."""
+        """Clear the grid when the camera is lost; check whether there is a LiDAR."""
         self._counts.append((self._images, self._infos))
         if self._perception is not None:
             self._publish_grid(self._perception.mapper.expired())
@@ -152,7 +152,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             self._perception.lidar.awaited = awaited
 
     def forget(self, stamp_ns: int | None = None) -> None:  # noqa: ARG002
-        """Forget evidence and priors; the worker does it before the next image."""
+        """Have the worker forget evidence and priors before the next image."""
         self._forget.set()
 
     def delay(self) -> str:
@@ -160,7 +160,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         return self._perception.pipeline.building if self._perception is not None else ""
 
     def conditions(self) -> Iterator[Condition]:
-        """Yield what is worse than it should be although masks come."""
+        """Yield what is wrong although masks come."""
         if not self._enabled:
             yield Condition(Level.OK, "images are left alone: ~/enable is false")
         limits = self.config.health
@@ -248,7 +248,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         if not self._enabled:
             self.skip()
         else:
-            # Not every middleware says when a message came in.
+            # Not every middleware gives a message's time of receipt.
             self.take((data, info["received_timestamp"] or time.time_ns()))
 
     def _take_info(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The outputs of the perception node: nothing is made that nobody listens to."""
+"""The outputs of the perception node, computed only for subscribers."""
 
 from typing import TYPE_CHECKING
 
@@ -51,7 +51,7 @@ NEED_PLACE = ("occupancy", "costmap/points", "patch_markers")
 
 
 def publish_classes(node: "ManagedNode[PerceptionConfig]", classes: ClassSet) -> None:
-    """Publish what the ids mean, for everybody who comes, now or later."""
+    """Publish the meaning of the ids, latched."""
     infos = classes.classes
     labels = LabelInfo(
         class_map=[VisionClass(class_id=i, class_name=c.name) for i, c in enumerate(infos)]
@@ -73,7 +73,7 @@ def publish_classes(node: "ManagedNode[PerceptionConfig]", classes: ClassSet) ->
 def publish_prediction(
     node: "ManagedNode[PerceptionConfig]", observation: Observation, config: PerceptionConfig
 ) -> None:
-    """Publish what the network says, the mask first."""
+    """Publish the network's results, the mask first."""
     header, prediction = observation.header, observation.prediction
     if node.wanted("mask"):
         node.send("mask", write_mask(header, prediction.mask, config.mask_encoding))
@@ -109,7 +109,7 @@ def publish_costmap(
 def publish_pictures(
     node: "ManagedNode[PerceptionConfig]", observation: Observation, classes: ClassSet
 ) -> None:
-    """Publish what people look at."""
+    """Publish the pictures for people."""
     header, image, prediction = observation.header, observation.image, observation.prediction
     if observation.view is not None and node.wanted("patch_markers"):
         view = observation.view

@@ -12,11 +12,11 @@ LATCHED = QoSProfile(
 
 
 _BRIDGED = 5
-"""Messages that wait for an executor which gets no processor for a moment."""
+"""Queue depth for moments in which the executor gets no processor time."""
 
 
 def latest_only(reliability: str = "sensor_data") -> QoSProfile:
-    """Return the profile of an input of which only the newest message counts.
+    """Return the profile of an input whose newest message alone counts.
 
     The executor takes each message at once and a slot keeps the newest, so that nothing queues
     here. With a depth of 1 a camera at 30 Hz loses images whenever the network's threads keep the

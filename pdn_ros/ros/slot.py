@@ -1,7 +1,7 @@
 """The latest frame, and the thread that works on it.
 
-A camera is faster than the network on most machines. A queue would grow without end or age; here
-the newest frame replaces the one that waits, and the replaced one is counted.
+On most machines a camera is faster than the network. A queue would grow or its frames would age;
+here the newest frame replaces the waiting one, which is counted as dropped.
 """
 
 import os
@@ -12,14 +12,14 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 IDLE_S = 0.02
-"""How often a worker looks after what waits while no item comes."""
+"""Seconds between a worker's calls of `idle` while no item comes."""
 
 _BEHIND = 2
-"""By so much the worker is nicer (nice(2)) than the thread that takes messages."""
+"""How much higher the worker's nice value is than that of the thread that takes messages."""
 
 
 class LatestSlot(Generic[T]):
-    """Holds at most one item: the newest. Safe between threads."""
+    """Holds at most one item: the newest. Thread-safe."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
@@ -80,9 +80,9 @@ class Worker(Generic[T]):
     Args:
         name: Of the thread.
         handle: Called with each item, never in two threads at once.
-        failed: Called with what `handle` raised; the next item is handled all the same.
+        failed: Called with an exception of `handle`; the next item is still handled.
         idle: Called every `IDLE_S` while no item comes and `waits` says so.
-        waits: Says whether `idle` has something to do.
+        waits: Returns whether `idle` has something to do.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class Worker(Generic[T]):
         self._thread.start()
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Stop after the item in work; False when that took longer than `timeout` seconds."""
+        """Stop after the current item; False if that took longer than `timeout` seconds."""
         self.slot.close()
         self._thread.join(timeout)
         return not self._thread.is_alive()

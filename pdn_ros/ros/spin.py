@@ -20,7 +20,7 @@ from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 
 GRACE_S = 0.6
-"""How long a native call may hold the process up after a signal before it is cut off."""
+"""Seconds that a native call may delay the process's end after a signal."""
 
 
 def run(make: Callable[[], LifecycleNode], argv: list[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def run(make: Callable[[], LifecycleNode], argv: list[str] | None = None) -> int
         executor = SingleThreadedExecutor()
         try:
             node = make()
-        except RuntimeError as error:  # rcl's, such as security that cannot be had
+        except RuntimeError as error:  # rcl's, such as missing security
             sys.stderr.write(f"{_line(error)}\n")
             return 1
         nodes.append(node)
@@ -90,8 +90,8 @@ def _start(node: LifecycleNode) -> None:
 def _leave_graph(node: LifecycleNode) -> None:
     """Free what is left of a node in the middleware.
 
-    Others see a node for 20 s longer when its process ends without it. The state machine keeps hold
-    of the node, and rclpy does not free it with the node.
+    Without this, others see the node for 20 s after its process ends. The state machine keeps a
+    reference to the node, and rclpy does not free it with the node.
     """
     Node.destroy_node(node)
     node._state_machine.destroy_when_not_in_use()
@@ -101,9 +101,9 @@ def _leave_graph(node: LifecycleNode) -> None:
 def _signals(stop: Future, finished: threading.Event, nodes: list[LifecycleNode]) -> Iterator[None]:
     """Turn the first SIGINT or SIGTERM into `stop`, and insist when that does not help.
 
-    Python runs its signal handlers between two bytecodes of the main thread only, which may be
-    inside a native call for seconds (loading a model). The wake-up descriptor is written by the
-    handler in C, so that a thread of ours hears of the signal at once.
+    Python runs signal handlers only between two bytecodes of the main thread, which may be inside a
+    native call for seconds (loading a model). The C handler writes to the wake-up descriptor, so
+    that a thread of ours notices the signal at once.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)

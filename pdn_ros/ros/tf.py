@@ -22,15 +22,14 @@ _DEPTH = 1000  # messages that may come between two polls
 
 
 class TfListener:
-    """Where frames were at a time.
+    """Looks up transforms from /tf and /tf_static. Thread-safe; nothing is received before `open`.
 
     Robots publish hundreds of transforms a second, of which a camera needs few. The executor, which
-    in Python spends more time on a message than everything here, is left out: messages wait
-    in the middleware until somebody looks a transform up, are taken as bytes, and become matrices
-    only where a lookup needs them. For any thread. Nothing is heard before `open`.
+    in Python takes longer per message than everything here, is bypassed: messages wait in the
+    middleware until a lookup, are taken as bytes, and become matrices only if a lookup needs them.
 
     Args:
-        node: Which listens.
+        node: The node that listens.
         report: Called with a kind and one line when a message is damaged or makes no sense.
     """
 
@@ -43,7 +42,7 @@ class TfListener:
         self._timer: Any = None
 
     def open(self) -> None:
-        """Listen, if it does not yet."""
+        """Start listening, unless it already does."""
         with self._lock:
             if self._subscriptions:
                 return
@@ -58,7 +57,7 @@ class TfListener:
             self._timer = self._node.create_timer(_POLL_S, self._take, clock=steady)
 
     def close(self) -> None:
-        """Stop listening, which costs time with each message; what is known stays."""
+        """Stop listening, which costs time with each message; known transforms stay."""
         with self._lock:
             if self._subscriptions:
                 self._node.destroy_timer(self._timer)
@@ -70,34 +69,34 @@ class TfListener:
         """Return the (4, 4) float64 matrix that maps points of `source` into `target` at the stamp.
 
         Raises:
-            LookupError: With one line, when TF does not say.
+            LookupError: TF does not have the transform.
         """
         self._take()
         return self._buffer.lookup(target, source, stamp_ns)
 
     def latest_ns(self, target: str, source: str) -> int:
-        """Return up to which stamp TF joins two frames; `ALWAYS_NS` where none of it moves.
+        """Return the latest stamp at which TF connects two frames; `ALWAYS_NS` if all is static.
 
         Raises:
-            LookupError: TF does not join them.
+            LookupError: TF does not connect them.
         """
         self._take()
         return self._buffer.latest_ns(target, source)
 
     def connected(self, target: str, source: str) -> bool:
-        """Say whether TF joins the two frames at any time."""
+        """Say whether TF connects the two frames at any time."""
         self._take()
         return self._buffer.connected(target, source)
 
     def clear(self, stamp_ns: int | None = None) -> None:
-        """After a jump back in time, forget what moved later than a stamp, or than now."""
+        """After a jump back in time, forget moving transforms later than a stamp, or than now."""
         self._take()
         if stamp_ns is None:
             stamp_ns = self._node.get_clock().now().nanoseconds
         self._buffer.clear(stamp_ns + round(_RESTART_S * 1e9))
 
     def _take(self) -> None:
-        """Take what came in since the last time."""
+        """Take the messages that have arrived since the last call."""
         with self._lock:
             for subscription, static in self._subscriptions.items():
                 handle = subscription.handle
@@ -120,7 +119,7 @@ class TfListener:
 
 
 class _NeverExecuted(CallbackGroup):  # type: ignore[misc]  # rclpy is untyped here
-    """Keeps subscriptions out of the executor: their messages are taken when they are needed."""
+    """Keeps subscriptions out of the executor: messages are taken when needed."""
 
     def can_execute(self, entity: Any) -> bool:  # noqa: ARG002
         return False

@@ -1,4 +1,4 @@
-"""Simulated drives through procedurally made streets, with exact labels."""
+"""Simulated drives through procedurally generated streets, with exact labels."""
 
 from pdn_ros.simulation.drive_rendering import DriveConfig, DriveFrame, render_drive
 from pdn_ros.simulation.drive_writing import sample_drives, simulate, write_folder

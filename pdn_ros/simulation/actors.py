@@ -31,7 +31,7 @@ class Ego:
         return self.speed * time + 2.5 * float(np.sin(0.5 * time + self.phase) - np.sin(self.phase))
 
     def lateral(self, s: float) -> float:
-        """Return where across the road the vehicle drives at s."""
+        """Return the vehicle's lateral position at s, meters to the left of the center line."""
         return self.t + 0.16 * float(np.sin(s / 23.0 + self.phase))
 
     def pose(self, path: Path, time: float) -> NDArray[np.float64]:
@@ -50,7 +50,7 @@ class Ego:
         return np.asarray(at @ sway)
 
     def reaches(self, s: float) -> float:
-        """Return the time at which the vehicle comes to s."""
+        """Return the time at which the vehicle reaches s."""
         times = np.arange(0, 600, 0.1)
         return float(np.interp(s, [self.s(float(t)) for t in times], times))
 
@@ -66,12 +66,12 @@ class Actor:
         s: Place along the street at time 0.
         t: Place across it at time 0.
         speed: Meters per second in its own direction.
-        yaw: Direction against the path's: 0, pi (oncoming) or +-pi/2 (crosses).
+        yaw: Direction relative to the path's: 0, pi (oncoming) or +-pi/2 (crossing).
         cycle: Meters that one cycle of poses covers.
         z: Height of the ground below it.
-        begins: Stands until then (s).
+        begins: Time until which it stands (s).
         level: Stands upright on a slope.
-        follows: Keeps its distance to the recording vehicle: s counts from that.
+        follows: Keeps its distance to the recording vehicle, from which s then counts.
     """
 
     poses: list[Mesh]

@@ -142,7 +142,7 @@ def house(
     width: float,
     depth: float,
 ) -> Mesh:
-    """Return a house, its front on y = 0 from x = 0 to `width` and whose back is at y = depth.
+    """Return a house with its front on y = 0, from x = 0 to `width`, and its back at y = depth.
 
     The street is at negative y.
     """

@@ -24,7 +24,7 @@ def simulate(
 ) -> None:
     """Write the drive to a bag; images and scans have the same stamps.
 
-    Odometry stands in `/tf` at every frame's stamp and at 50 Hz, from before the first frame to
+    `/tf` has odometry at every frame's stamp and at 50 Hz, from before the first frame to
     after the last.
 
     Args:

@@ -17,7 +17,7 @@ def _bgr(r: float, g: float, b: float) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Radiances are linear BGR; a white surface in full sun has about 2.
+    """Sun, sky and haze. Radiances are linear BGR; a white surface in full sun has about 2.
 
     Attributes:
         sun: (3,) unit vector toward the sun.
@@ -136,5 +136,5 @@ def _dome(
     sky = sky * (1 - cover * fade * 0.9) + white * shade * cover * fade * 0.9
     glow = sunlight * (0.2 * toward**12 + 0.6 * toward**120 + 6.0 * (toward > 0.9996))
     sky = sky + glow * (1 - 0.6 * cover)
-    # The first column again at the end, so that interpolation goes around.
+    # The first column is repeated at the end, so that interpolation wraps around.
     return np.ascontiguousarray(np.concatenate([sky, sky[:, :1]], axis=1), dtype=np.float32)

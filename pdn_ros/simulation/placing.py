@@ -36,7 +36,7 @@ class _Furnisher:
         self.stage.put(mesh, self.path.place(s, t, z, yaw, level=level), boxed=boxed)
 
     def along(self, side: float, s: float, length: float, t: float) -> tuple[float, float, float]:
-        """Return (s, t, yaw) for what extends from x = 0 to `length`, its back off the road."""
+        """Return (s, t, yaw) for a thing from x = 0 to `length` with its back to the roadside."""
         return (s, t, 0.0) if side > 0 else (s + length, t, np.pi)
 
     def off_crossings(self, s: float, margin: float) -> bool:

@@ -1,4 +1,4 @@
-"""Exact ray casting with embree, and what the triangles that are hit look like."""
+"""Exact ray casting with embree, and the look of the triangles that are hit."""
 
 from dataclasses import dataclass
 

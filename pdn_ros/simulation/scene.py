@@ -61,7 +61,7 @@ class SceneBuilder:
 
 @dataclass(frozen=True, slots=True)
 class StreetScene:
-    """All of a drive's world; the world's frame is `odom`.
+    """The whole world of a drive; its frame is `odom`.
 
     Attributes:
         name: Kind of street.
@@ -72,7 +72,7 @@ class StreetScene:
         static: What stands still.
         ground: Material of the painted strip, whose texels carry class ids.
         objects: Still objects with boxes.
-        obstacles: Placed meshes of whatever stands on the ground, with the ground's height.
+        obstacles: Placed meshes of things on the ground, with the ground's height.
         actors: What moves.
         ego: The recording vehicle's course.
         plan: Where the crossings are.
@@ -95,7 +95,7 @@ class StreetScene:
 
 
 def _streams(name: str, seed: int) -> list[np.random.Generator]:
-    """Return one generator a part: a change in one part leaves the others as they are.
+    """Return one generator per part: a change in one part leaves the others as they are.
 
     Raises:
         InputError: No scene has this name.

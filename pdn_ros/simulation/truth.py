@@ -1,4 +1,4 @@
-"""What is true of a frame: boxes, and the occupancy grid as the camera could know it."""
+"""The truth of a frame: boxes, and the occupancy grid as the camera could know it."""
 
 from dataclasses import dataclass
 
@@ -19,11 +19,11 @@ from pdn_ros.simulation.street import CURB
 from pdn_ros.simulation.world import Placed
 
 LOW, HIGH = 0.25, 2.0
-"""What reaches into these heights above the ground stands in a vehicle's way."""
+"""Heights above the ground, meters, at which a thing is in a vehicle's way."""
 BEHIND = 10.0
 SEEN, HIDDEN = 100, 75
 PIXELS, RETURNS = 8, 3
-"""A box counts as seen from so many pixels or returns on."""
+"""Least number of pixels or returns for a box to count as seen."""
 _SHIFT = 4
 
 

@@ -76,7 +76,7 @@ class World:
         return self._lidar.scan(base @ self.rig.base_lidar, rng)
 
     def _where(self, pose: NDArray[np.float64], placed: list[Placed]) -> NDArray[np.intp]:
-        """Return the pixels inside the image boxes of what moves, row-major."""
+        """Return the pixels inside the image boxes of moving things, row-major."""
         camera = self.rig.camera
         region = np.zeros((camera.height, camera.width), bool)
         for thing in placed:

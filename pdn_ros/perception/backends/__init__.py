@@ -1,4 +1,4 @@
-"""Backends: who runs the network's three parts. One file each; torch is always there."""
+"""Backends, which run the network's three parts. One file each; torch is always there."""
 
 import importlib.util
 from pathlib import Path
@@ -30,9 +30,8 @@ PRECISIONS: Final = {
         "onnxruntime": ("float32",),
     },
 }
-"""Device -> backends -> precisions, fastest first: what `auto` tries. On the CPU as measured
-(docs/performance.md); on a GPU nothing has been: torch comes first because it needs nothing
-built."""
+"""Device -> backends -> precisions that `auto` tries, fastest first. The CPU's order is measured
+(docs/performance.md); the GPU's is not: torch comes first because it needs no building."""
 
 
 def available() -> tuple[str, ...]:
@@ -59,16 +58,15 @@ def load_parts(
         backend: `auto` or a backend's name.
         net: The network, on `device`.
         device: `cpu` or `cuda`.
-        weights: File of the network, beside which exported models may lie; without one, models
-            come from the cache alone.
-        precision: `auto` or what the backend shall compute in.
+        weights: The network's file, beside which exported models may lie; without one, models
+            come only from the cache.
+        precision: `auto` or the precision to compute in.
 
     Returns:
-        Parts that fall back to what is slower within the wish.
+        Parts that fall back to slower choices that the arguments allow.
 
     Raises:
-        InputError: The wish names something unknown, not installed, or that this machine cannot
-            do.
+        InputError: Backend or precision is unknown, not installed, or impossible on this machine.
     """
     from pdn_ros.perception.backends.fallback import FallbackParts
     from pdn_ros.perception.backends.store import Store, cache_folder, exported_folder, manifest_for
@@ -78,7 +76,7 @@ def load_parts(
             return _torch(net, device, precision)
         manifest = manifest_for(net, name, MODULES[name])
         beside = [] if weights is None else [exported_folder(weights, name)]
-        # Asked for by name, a stale export is worth stopping for.
+        # For a backend named explicitly, a stale export is an error.
         store = Store(manifest, (*beside, cache_folder(manifest)), strict=backend != "auto")
         return compiled_parts(name, net, device, store, precision)
 
@@ -109,7 +107,7 @@ def choices(backend: str, precision: str, device: str) -> "list[Choice]":
 
 
 def check(name: str, device: str) -> None:
-    """Raise InputError, one line, when a backend is unknown, absent, or not for the device."""
+    """Raise InputError if a backend is unknown, absent, or not for the device."""
     if name not in MODULES:
         raise InputError(f"backend {name}: not known; one of auto, {', '.join(MODULES)}")
     if name not in available():

@@ -1,4 +1,4 @@
-"""How near a backend must come to torch in float32, on a street scene that ships."""
+"""How close a backend must be to torch in float32, on a shipped street scene."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -34,11 +34,11 @@ TOLERANCES: Final = {
 
 
 class InaccurateError(InputError):
-    """A backend computes something else than torch."""
+    """A backend's result differs from torch's."""
 
 
 def street_image() -> NDArray[np.uint8]:
-    """Return the image that ships, (360, 640, 3) uint8 BGR: a simulated street.
+    """Return the shipped image, (360, 640, 3) uint8 BGR: a simulated street.
 
     Raises:
         InputError: It is absent or damaged.
@@ -54,8 +54,8 @@ def compare(found: Arrays, expected: Arrays) -> Tolerance:
     """Return the share of labels that differ and the largest mean difference of an output.
 
     Args:
-        found: Outputs; the first are logits (N, C, H, W).
-        expected: What torch makes of the same inputs.
+        found: Outputs; the first is the logits (N, C, H, W).
+        expected: Torch's outputs for the same inputs.
     """
     labels = float((found[0].argmax(1) != expected[0].argmax(1)).mean())
     means = [
@@ -67,7 +67,7 @@ def compare(found: Arrays, expected: Arrays) -> Tolerance:
 
 
 def check(found: Arrays, expected: Arrays, precision: str) -> None:
-    """Raise InaccurateError where outputs are farther from torch's than the precision explains."""
+    """Raise InaccurateError if outputs differ from torch's more than the precision allows."""
     allowed, off = TOLERANCES[precision], compare(found, expected)
     # In a small image a single label is a large share.
     one = 1.0 / found[0].argmax(1).size

@@ -1,4 +1,4 @@
-"""What the compiling backends share: models of the stages, built once, checked, kept."""
+"""Shared by the compiling backends: models of the stages, built once, checked, kept."""
 
 import logging
 from abc import abstractmethod
@@ -22,7 +22,7 @@ from pdn_ros.perception.backends.store import Store
 Arrays = list[NDArray[Any]]
 Runner = Callable[[Arrays], Arrays]
 Probe = dict[str, NDArray[Any]]
-"""`input0`, ... and what torch makes of them, `output0`, ..."""
+"""Inputs `input0`, ... and torch's outputs for them, `output0`, ..."""
 
 KEPT: Final = 8
 """Models that stay in memory: an image size takes two, dense mode one."""
@@ -41,8 +41,8 @@ class UnsupportedError(BackendError):
 class CompiledParts(StagedParts):
     """The network's stages as models of fixed image size; the refinement takes any K.
 
-    A model is looked for in the store, built and put there where it is missing, and compared both
-    times with what torch made of the image that ships when the model was built.
+    A model is taken from the store, or built and added if missing. Either way it is compared with
+    torch's output for the shipped image from when the model was built.
 
     Attributes:
         building: Whether a model is being built now.
@@ -94,7 +94,7 @@ class CompiledParts(StagedParts):
             found = runner([np.ascontiguousarray(t.cpu().numpy()) for t in inputs])
         except torch.OutOfMemoryError:
             raise
-        except Exception as error:  # libraries raise what they like; the caller takes another
+        except Exception as error:  # libraries raise anything; the caller falls back
             reason = " ".join(str(error).split())[:400] or type(error).__name__
             self._failed[stage.name] = BackendError(f"{stage.name}: {reason}")
             raise self._failed[stage.name] from error

@@ -1,4 +1,4 @@
-"""torch on a GPU: one CUDA graph for each shape, half precision, a stream of its own."""
+"""torch on a GPU: one CUDA graph per shape, half precision, its own stream."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class _Graph:
 class CudaParts(StagedParts):
     """The network on the GPU under autocast to float16.
 
-    A shape is captured as a graph when it comes for the second time in a row of frames: with a
-    threshold K differs from frame to frame, and capturing costs more than running.
+    A shape is captured as a graph only when two frames in a row have it: with a threshold, K
+    differs from frame to frame, and capturing costs more than running.
     """
 
     def __init__(self, net: PatchDriveNet) -> None:

@@ -19,15 +19,15 @@ _log = logging.getLogger(__name__)
 
 
 class FallbackParts:
-    """The network's parts on the first choice that works; the next one takes over where it fails.
+    """The network's parts on the first choice that works; if it fails, the next one takes over.
 
-    It takes over for good, for images of every size: going back would build and check, and fail,
-    each time that sizes take turns.
+    It takes over for good, for images of every size: going back would mean to build, check and fail
+    again whenever sizes alternate.
 
     Attributes:
         backend: What runs the network now.
         precision: What it computes in.
-        fallback: Why the choices before cannot be used, empty where there are none.
+        fallback: Why the earlier choices cannot be used; empty if there are none.
 
     Raises:
         InputError: None of the choices can be started.
@@ -41,7 +41,7 @@ class FallbackParts:
 
     @property
     def building(self) -> bool:
-        """Whether a model is being built now; for any thread."""
+        """Whether a model is being built now; thread-safe."""
         return isinstance(self._parts, CompiledParts) and self._parts.building
 
     @property
@@ -92,11 +92,11 @@ class FallbackParts:
                 return
 
     def _pass_over(self, error: Exception) -> None:
-        """Go on to the next choice; InputError where this one is the last."""
+        """Go on to the next choice; raises InputError if this one is the last."""
         reason = f"backend {self.backend}, precision {self.precision}: {error}"
         if len(self._left) == 1:
             raise InputError(reason) from error
         self._left.pop(0)
-        # What the processor lacks is no news to `auto`.
+        # With `auto`, a missing processor feature is not worth a report.
         if not isinstance(error, UnsupportedError):
             self.fallback = "; ".join(filter(None, (self.fallback, reason)))

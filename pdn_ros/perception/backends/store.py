@@ -29,11 +29,11 @@ from pdn_ros.network import PatchDriveNet
 FORMAT: Final = 2
 """Version of the folders' layout."""
 CACHES: Final = 4
-"""Folders in the cache, of one backend, that stay: each is of other weights or versions."""
+"""Folders per backend that the cache keeps, each for other weights or versions."""
 MODELS: Final = 16
-"""Models of a folder in the cache that stay: an image size takes two."""
+"""Models that a cache folder keeps: an image size takes two."""
 BYTES: Final = 512 * 2**20
-"""What they may take together."""
+"""Bytes that they may take together."""
 GRACE_S: Final = 3600.0
 """A folder used within this time stays in any case: another process may be about to read it."""
 _MANIFEST: Final = "manifest.json"
@@ -62,7 +62,7 @@ class Manifest(BaseModel):
 
 
 class StoredModel(BaseModel):
-    """What stands in `manifest.json`."""
+    """The content of `manifest.json`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -122,11 +122,11 @@ class Store:
 
     @property
     def is_cache(self) -> bool:
-        """Whether new models go to the cache: they are nobody's but this package's."""
+        """Whether new models go to the cache, which belongs to this package alone."""
         return self.folders[-1] == cache_folder(self.manifest)
 
     def find(self, name: str) -> Path | None:
-        """Return the folder of a model, None where there is none that fits.
+        """Return the folder of a model; None if none fits.
 
         Raises:
             InputError: `strict`, and an exported one is damaged or was built from something else.
@@ -176,7 +176,7 @@ class Store:
         shutil.rmtree(self.folders[-1] / name, ignore_errors=True)
 
     def _prune(self) -> None:
-        """Remove from the cache what was used longest ago: models, folders of other weights."""
+        """Remove the least recently used models, and folders of other weights, from the cache."""
         if not self.is_cache:
             return  # an export is its user's
         own = self.folders[-1]
@@ -203,7 +203,7 @@ class Store:
 
 
 def _by_use(folders: Iterable[Path]) -> list[tuple[float, Path]]:
-    """Return when each was used last, the latest first; not those that are being written."""
+    """Return when each was last used, the latest first, without those being written."""
     found = []
     for folder in folders:
         if not folder.name.startswith("."):

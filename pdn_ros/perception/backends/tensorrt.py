@@ -1,4 +1,4 @@
-"""TensorRT on a GPU. Built to its documented interface; no figure of ours has been taken on it."""
+"""TensorRT on a GPU. Written to its documented interface; not measured yet."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from pdn_ros.perception.backends.stages import Stage, Tensors
 from pdn_ros.perception.backends.store import Store
 
 MOST_PATCHES = 512
-"""K that an engine is built for at most."""
+"""Largest K that an engine is built for."""
 USUAL_PATCHES = 34
 """K that an engine is tuned for: a quarter of the patches at 1920x1080."""
 
