@@ -23,9 +23,10 @@ def validate(
         typer.Option(
             metavar="MODE,...",
             help="context, patch, dense, equal_cost (dense, scaled down to the cost of patch),"
-            " all_patches.",
+            " all_patches, best_single (the best single pass that costs no more than patch),"
+            " equal_time (one that takes as long).",
         ),
-    ] = "context,patch,dense,equal_cost,all_patches",
+    ] = "context,patch,dense,equal_cost,all_patches,best_single",
     budget: Budget = 0,
     limit: Annotated[int, typer.Option(min=0, help="Only the first N images; 0: all.")] = 0,
     backend: Backend = "auto",

@@ -3,8 +3,9 @@
 `DIR/{split}/images/NAME.jpg`, `DIR/{split}/labels/NAME.png` and `DIR/dataset.yaml` (`name`,
 `classes` in id order, `hidden`).
 
-`folder:DIR?images=OTHER` pairs `DIR/{split}_labels_only/NAME.png`, labels without an image of their
-size, with the images of the same names in `OTHER/{split}/images`.
+`folder:DIR?only=PREFIX,PREFIX` takes only the images whose names start so (a city, a sequence),
+`?without=PREFIX` all others. `folder:DIR?images=OTHER` pairs `DIR/{split}_labels_only/NAME.png`,
+labels without an image of their size, with the images of the same names in `OTHER/{split}/images`.
 """
 
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ def open_split(
     Raises:
         InputError: The folder lacks `dataset.yaml` or the split, or images and labels don't match.
     """
-    no_options("folder", options, ("images",))
+    no_options("folder", options, ("images", "only", "without"))
     description = read_yaml(folder / "dataset.yaml", Description)
     name = description.name or folder.name
     if "images" in options:
@@ -49,10 +50,25 @@ def open_split(
     return ImageFiles(
         name=name,
         classes=classes.names,
-        pairs=_pairs(images, labels),
+        pairs=_picked(_pairs(images, labels), options),
         read_label=IdTable(name, dict(enumerate(description.classes)), classes),
         hidden=hidden_in(classes, description.hidden),
     )
+
+
+def _picked(pairs: tuple[Pair, ...], options: Mapping[str, str]) -> tuple[Pair, ...]:
+    """Keep the names that the options `only` and `without` leave."""
+    only, without = (
+        tuple(filter(None, options.get(k, "").split(","))) for k in ("only", "without")
+    )
+    kept = tuple(
+        p
+        for p in pairs
+        if (not only or p.name.startswith(only)) and not (without and p.name.startswith(without))
+    )
+    if not kept:
+        raise InputError(f"folder: only={options.get('only', '')} leaves no image; check the names")
+    return kept
 
 
 def _pairs(images: Path, labels: Path) -> tuple[Pair, ...]:

@@ -1,6 +1,7 @@
 """Intersection over union, accumulated over a whole set."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,7 @@ class Confusion:
         Raises:
             ValueError: The sizes differ.
         """
-        if prediction.shape != label.shape:
-            raise ValueError(
-                f"prediction {prediction.shape} and label {label.shape} differ in size"
-            )
+        check_sizes(prediction, label)
         side = len(self.counts)
         void = side - 1
         pairs = np.minimum(label, void).astype(np.uint16) * np.uint16(side)
@@ -57,32 +55,62 @@ class Confusion:
 
     def matrix(self) -> NDArray[np.int64]:
         """Return the counts (C + 1, C + 1), [label, prediction], hidden classes merged."""
-        counts = self.counts.copy()
-        for source, target in self.hidden.items():
-            for view in (counts, counts.T):
-                view[target] += view[source]
-                view[source] = 0
-        return counts
+        return _merged(self.counts, self.hidden)
 
     def iou(self) -> NDArray[np.float64]:
         """Return the IoU of each class, (C,); nan where there is none."""
-        counts = self.matrix()[:-1]
-        hits = np.diag(counts)
-        union = counts.sum(axis=1) + counts[:, :-1].sum(axis=0) - hits
-        return _ratio(hits, union)
+        return iou_of(self.counts, self.hidden)
 
     def miou(self, ids: Sequence[int] | None = None) -> float:
         """Return the mean IoU over the classes, or over those of `ids` that have one."""
         return mean(self.iou() if ids is None else self.iou()[list(ids)])
 
 
+def check_sizes(prediction: NDArray[np.uint8], label: NDArray[np.uint8]) -> None:
+    """Raise ValueError when a prediction and its label differ in size."""
+    if prediction.shape != label.shape:
+        raise ValueError(f"prediction {prediction.shape} and label {label.shape} differ in size")
+
+
+def iou_of(counts: NDArray[np.int64], hidden: Mapping[int, int]) -> NDArray[np.float64]:
+    """IoU of each class from counts as `Confusion.counts`.
+
+    Args:
+        counts: (..., C + 1, C + 1).
+        hidden: Class ids and the ids of the classes they are labelled as.
+
+    Returns:
+        (..., C); nan where there is none.
+    """
+    rows = _merged(counts, hidden)[..., :-1, :]
+    hits = np.diagonal(rows, axis1=-2, axis2=-1)
+    union = rows.sum(axis=-1) + rows[..., :-1].sum(axis=-2) - hits
+    return _ratio(hits, union)
+
+
 def mean(values: NDArray[np.float64]) -> float:
     """Mean of what is not nan; nan when there is nothing."""
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if known.size else float("nan")
+    return float(means(values))
 
 
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    result = np.full(part.shape, np.nan)
+def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean along the last axis of what is not nan; nan where there is nothing."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=-1)
+    total = np.where(known, values, 0).sum(axis=-1)
+    return _ratio(total, count)
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+    result = np.full(np.shape(part), np.nan)
     np.divide(part, whole, out=result, where=whole > 0)
     return result
+
+
+def _merged(counts: NDArray[np.int64], hidden: Mapping[int, int]) -> NDArray[np.int64]:
+    counts = counts.copy()
+    for source, target in hidden.items():
+        for view in (counts, counts.swapaxes(-1, -2)):
+            view[..., target, :] += view[..., source, :]
+            view[..., source, :] = 0
+    return counts

@@ -84,6 +84,22 @@ def test_labels_only_join_images_of_another_folder(tmp_path):
     assert (sample.image.shape, sample.label.shape) == ((6, 8, 3), (12, 16))
 
 
+def test_names_are_taken_or_left_by_how_they_start(tmp_path):
+    root = make_folder(tmp_path)
+    for name in ("bonn_1", "ulm_1", "ulm_2"):
+        Image.new("RGB", (8, 6)).save(root / f"train/images/{name}.png")
+        write_label(root / f"train/labels/{name}.png", np.zeros((6, 8)))
+
+    def names(options):
+        return [p.name for p in open_dataset(f"folder:{root}?{options}", "train", STREET).pairs]
+
+    assert names("only=ulm,bonn") == ["bonn_1", "ulm_1", "ulm_2"]
+    assert names("without=ulm") == ["a", "b", "bonn_1"]
+    assert names("only=ulm&without=ulm_1") == ["ulm_2"]
+    with pytest.raises(InputError, match="leaves no image"):
+        names("only=rome")
+
+
 def test_greyscale_images_get_three_channels(tmp_path):
     make_folder(tmp_path)
     Image.new("L", (8, 6), 77).save(tmp_path / "train/images/a.png")

@@ -28,6 +28,7 @@ KEYS = {
     "refined_share",
     "wasted_share",
     "ms_p50",
+    "small",
 }
 
 
@@ -104,12 +105,13 @@ def test_shares_and_costs(found):
     figures = found.modes
     assert tuple(figures) == MODES
     shares = [figures[mode].refined_share for mode in MODES]
-    assert shares == pytest.approx([0, 2 / 6, 0, 0, 1])
+    assert shares == pytest.approx([0, 2 / 6, 0, 0, 1, 0, 0])
     assert figures["patch"].gmac < figures["all_patches"].gmac
     # By itself the context network sees so small an image at its own size, as dense mode does.
     assert figures["context"].gmac == pytest.approx(figures["dense"].gmac, rel=0.01)
     most = min(figures["patch"].gmac, figures["dense"].gmac)
     assert figures["equal_cost"].gmac == pytest.approx(most, rel=0.05)
+    assert figures["best_single"].gmac < most * 1.05
     assert all(found.modes[mode].ms_p50 > 0 for mode in MODES)
 
 
@@ -121,6 +123,15 @@ def test_file_has_the_keys_of_the_contract(found, tmp_path):
     for mode in ("context", "patch", "dense", "equal_cost"):
         assert record["modes"][mode].keys() >= KEYS
         assert record["modes"][mode]["per_class_iou"].keys() == set(STREET.names)
+        small = record["modes"][mode]["small"]
+        assert small.keys() == {"recall", "precision", "f1", "by_size"}
+        assert list(small["by_size"]) == ["30-100", "100-300", "300-1000"]
+    for other in ("context", "best_single"):
+        difference = record["differences"][f"patch-{other}"]
+        assert difference.keys() == {"miou", "thin_miou", "small_f1"}
+        expected = record["modes"]["patch"]["miou"] - record["modes"][other]["miou"]
+        assert difference["miou"]["value"] == pytest.approx(expected, abs=2e-6)
+        assert difference["miou"]["low"] <= difference["miou"]["high"]
 
 
 def test_mendable_errors_by_who_chooses(found):
@@ -157,7 +168,7 @@ def test_tables_show_every_mode_and_class(found):
         console.print(table)
     text = console.export_text()
     assert all(mode in text for mode in MODES)
-    assert all(word in text for word in ("patch against", "GMAC ratio", "entropy", "oracle"))
+    assert all(word in text for word in ("patch less others", "small", "entropy", "oracle"))
     assert all(name in text for name in STREET.names)
     assert "…" not in text
 
