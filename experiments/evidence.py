@@ -45,11 +45,17 @@ class DataSet:
     title: str
     spec: str
     every: int = 1
+    split: str = "val"
 
 
 SETS: Final = {
     "camvid": DataSet("CamVid 960x720 val", "folder:../shared/data/camvid_960x720"),
     "kitti": DataSet("KITTI 1242x375 val", "folder:../shared/data/kitti_semantics"),
+    "cityscapes": DataSet(
+        "Cityscapes, 3 cities left out",
+        "folder:../shared/data/cityscapes?only=cologne,darmstadt,hamburg",
+        split="train",
+    ),
     "drive": DataSet("simulated 1920x1080", f"drive:{DRIVE.relative_to(ROOT)}", every=2),
 }
 
@@ -61,7 +67,7 @@ class Images:
         if name == "drive":
             ensure_drive()
         self.classes = classes
-        self._data = open_dataset(SETS[name].spec, "val", classes)
+        self._data = open_dataset(SETS[name].spec, SETS[name].split, classes)
         every = np.arange(0, len(self._data), SETS[name].every)
         count = min(limit or len(every), len(every))
         places = np.linspace(0, len(every) - 1, count).round().astype(int)
