@@ -465,6 +465,7 @@ class Hungry:
     """Parts that fail from a number of patches on; -1: always."""
 
     backend = "torch"
+    models = ("torch", "float32", 0)
 
     def __init__(self, net: PatchDriveNet, most: int) -> None:
         self.net, self.most = net, most
