@@ -17,8 +17,8 @@ from pdn_ros.metrics.selection import Waste
 from pdn_ros.network import PatchDriveNet
 from pdn_ros.network.refinement import Refined
 from pdn_ros.network.segmentation import Segmentation
-from pdn_ros.training.config import StageConfig, TrainingConfig
-from pdn_ros.training.stage import Progress, Stage
+from pdn_ros.training.stage import Progress, TrainingStage
+from pdn_ros.training.training_config import StageConfig, TrainingConfig
 from pdn_ros.validation.cost import Cost
 
 STEPS: Final = 120
@@ -118,7 +118,7 @@ def train(start: Path, data: Path, out: Path, names: list[str], steps: int) -> N
         config = TrainingConfig(name=name, stages=(stage,), seed=variant.seed, accelerator="cpu")
         net = _start(start, variant)
         fabric = Fabric(accelerator="cpu", devices=1)
-        running = Stage(fabric, config, classes, net, Progress(), None)
+        running = TrainingStage(fabric, config, classes, net, Progress(), None)
         begun = time.monotonic()
         for step in range(steps):
             loss, _ = running.step()

@@ -135,7 +135,7 @@ class Model:
         self, image: NDArray[np.uint8], prior: NDArray[np.float32] | None = None, **options: Any
     ) -> Prediction:
         """Segment an image; a prior takes the place of the driver's weights."""
-        chosen = Options(confidence=False, prior_weight=1.0, **options)
+        chosen = Options(confidence=False, lidar_weight=1.0, **options)
         return predict(self.parts, self.config, image, chosen, prior=prior)
 
 

@@ -27,7 +27,7 @@ def blend(weight: float, *, dark: bool = False) -> Score:
     def score(sample: Sample, _: Floats) -> Floats:
         driver = sample.dark if dark and sample.dark is not None else sample.weights
         return select(np.asarray(driver, np.float32), 0, prior=np.asarray(sample.prior, np.float32),
-                      prior_weight=weight).scores  # fmt: skip
+                      lidar_weight=weight).scores  # fmt: skip
 
     return score
 

@@ -12,7 +12,7 @@ from pdn_ros.classes import ClassSet, load_classes
 from pdn_ros.config import from_ros_yaml
 from pdn_ros.errors import InputError
 from pdn_ros.network.checkpoint import SHIPPED, Checkpoint, read_checkpoint, write_checkpoint
-from pdn_ros.network.config import NetworkConfig
+from pdn_ros.network.network_config import NetworkConfig
 from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.resources import config_path
 

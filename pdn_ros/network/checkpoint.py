@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, isfinite
 
-from pdn_ros.network.config import NetworkConfig
+from pdn_ros.network.network_config import NetworkConfig
 
 FORMAT: Final = "pdn-2"
 _ANEW: Final = "train them anew with pdn train"

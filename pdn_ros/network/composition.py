@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pdn_ros.network.config import PatchGrid
+from pdn_ros.network.network_config import PatchGrid
 from pdn_ros.network.refinement import Refined
 from pdn_ros.network.segmentation import OUTPUT_STRIDE
 

@@ -11,8 +11,8 @@ from typing_extensions import Self
 
 from pdn_ros.network.backbone import MEAN, STD
 from pdn_ros.network.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from pdn_ros.network.config import NetworkConfig
 from pdn_ros.network.driver import DriverModule
+from pdn_ros.network.network_config import NetworkConfig
 from pdn_ros.network.predict import Options, Prediction, predict
 from pdn_ros.network.refinement import PatchRefinement, Refined
 from pdn_ros.network.segmentation import Segmentation, SegmentationNetwork

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pdn_ros.network.config import PatchGrid
+from pdn_ros.network.network_config import PatchGrid
 
 
 class Pixels(Protocol):

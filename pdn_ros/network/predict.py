@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pdn_ros.network.composition import compose, confidence, decode, on_cells
-from pdn_ros.network.config import NetworkConfig, PatchGrid, patch_grid
+from pdn_ros.network.network_config import NetworkConfig, PatchGrid, patch_grid
 from pdn_ros.network.pixels import Pixels, pixels_of
 from pdn_ros.network.refinement import Refined
 from pdn_ros.network.segmentation import OUTPUT_STRIDE, Segmentation
@@ -50,7 +50,7 @@ class Options:
         mode: What runs.
         budget: K, at most so many patches; None takes a quarter of them.
         threshold: Only patches that score at least this are refined; 0 refines K.
-        prior_weight: Share of the prior in the score.
+        lidar_weight: Share of the prior in the score.
         dense_scale: Scale of the image that the dense network sees (1 = every pixel).
         confidence: Whether the confidence is computed.
         budget_reason: Why the budget is what it is.
@@ -59,7 +59,7 @@ class Options:
     mode: Mode = "patch"
     budget: int | None = None
     threshold: float = 0.0
-    prior_weight: float = 0.5
+    lidar_weight: float = 0.5
     dense_scale: float = 1.0
     confidence: bool = True
     budget_reason: str = "asked for"
@@ -161,7 +161,7 @@ def predict(
         weights,
         budget,
         prior=prior,
-        prior_weight=options.prior_weight,
+        lidar_weight=options.lidar_weight,
         threshold=options.threshold,
     )
     select_ms = clock.lap()

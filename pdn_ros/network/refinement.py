@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pdn_ros.network.backbone import PYRAMID_CHANNELS, Backbone
-from pdn_ros.network.config import NetworkConfig
+from pdn_ros.network.network_config import NetworkConfig
 from pdn_ros.network.segmentation import (
     OUTPUT_STRIDE,
     Segmentation,

@@ -32,7 +32,7 @@ def select(
     budget: int,
     *,
     prior: NDArray[np.float32] | None = None,
-    prior_weight: float = 0.5,
+    lidar_weight: float = 0.5,
     threshold: float = 0.0,
 ) -> Selection:
     """Pick the patches with the highest scores.
@@ -41,7 +41,7 @@ def select(
         weights: (rows, cols) driver weights in [0, 1].
         budget: K, the most patches to pick.
         prior: (rows, cols) LiDAR prior in [0, 1]; a NaN leaves the patch to the driver.
-        prior_weight: b in score = (1 - b) * w + b * prior.
+        lidar_weight: b in score = (1 - b) * w + b * prior.
         threshold: Only patches with at least this score are picked; 0 picks K whatever they score.
 
     Raises:
@@ -51,7 +51,7 @@ def select(
     if prior is not None:
         if prior.shape != weights.shape:
             raise ValueError(f"prior of {prior.shape} patches for an image of {weights.shape}")
-        blended = (1 - prior_weight) * scores + prior_weight * prior
+        blended = (1 - lidar_weight) * scores + lidar_weight * prior
         scores = np.where(np.isnan(prior), scores, blended).astype(np.float32)
     # A stable sort breaks ties by index.
     order = np.argsort(-scores.ravel(), kind="stable")[: max(0, budget)]

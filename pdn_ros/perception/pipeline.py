@@ -158,7 +158,7 @@ class Pipeline:
                 mode=config.mode,
                 budget=budget,
                 threshold=config.threshold,
-                prior_weight=config.lidar.weight,
+                lidar_weight=config.lidar.weight,
                 dense_scale=dense_scale,
                 confidence=confidence,
                 budget_reason=reason,

@@ -17,7 +17,7 @@ from pdn_ros.classes import VOID, ClassSet
 from pdn_ros.datasets import LabelledImages, Sample, open_dataset
 from pdn_ros.errors import InputError
 from pdn_ros.network.segmentation import OUTPUT_STRIDE
-from pdn_ros.training.config import DataConfig
+from pdn_ros.training.training_config import DataConfig
 
 Pairs = tuple[tuple[int, int], ...]
 

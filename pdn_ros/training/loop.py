@@ -12,9 +12,9 @@ from pdn_ros.errors import InputError
 from pdn_ros.files import atomic, read_yaml
 from pdn_ros.network import NetworkConfig, PatchDriveNet
 from pdn_ros.network.backbone import load_imagenet
-from pdn_ros.training.config import TrainingConfig
 from pdn_ros.training.record import Record
-from pdn_ros.training.stage import Progress, Stage, State
+from pdn_ros.training.stage import Progress, State, TrainingStage
+from pdn_ros.training.training_config import TrainingConfig
 from pdn_ros.training.validation import score
 
 
@@ -53,7 +53,7 @@ def run(config_path: Path, *, resume: bool = False, runs: Path = Path("runs")) -
         for index in range(progress.stage, len(config.stages)):
             if index != progress.stage:
                 progress = Progress(stage=index)
-            stage = Stage(fabric, config, classes, net, progress, state)
+            stage = TrainingStage(fabric, config, classes, net, progress, state)
             _train(stage, config, classes, record)
             state = None
     finally:
@@ -86,7 +86,7 @@ def _initial(config: TrainingConfig, classes: ClassSet) -> PatchDriveNet:
     return net.channels_last()
 
 
-def _train(stage: Stage, config: TrainingConfig, classes: ClassSet, record: Record) -> None:
+def _train(stage: TrainingStage, config: TrainingConfig, classes: ClassSet, record: Record) -> None:
     """Train one stage to its end; leaves the averaged weights in the network."""
     progress, steps = stage.progress, stage.config.steps
     while progress.step < steps:

@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 from pdn_ros.network import PatchDriveNet
 from pdn_ros.network.segmentation import SegmentationNetwork, upsample_to
-from pdn_ros.training.config import StageConfig
 from pdn_ros.training.data import Batch
 from pdn_ros.training.losses import task_loss
+from pdn_ros.training.training_config import StageConfig
 
 
 class Objective(nn.Module):

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from pdn_ros.classes import VOID, ClassSet, Role
 from pdn_ros.network.composition import compose, on_cells
-from pdn_ros.network.config import CONTEXT_SCALES, PatchGrid
+from pdn_ros.network.network_config import CONTEXT_SCALES, PatchGrid
 from pdn_ros.network.pixels import DevicePixels
 from pdn_ros.network.predict import patch_centres
 from pdn_ros.network.segmentation import OUTPUT_STRIDE, Segmentation, upsample_to

@@ -8,8 +8,8 @@ from typing import TextIO
 from tqdm import tqdm
 
 from pdn_ros.files import atomic
-from pdn_ros.training.config import TrainingConfig
 from pdn_ros.training.stage import Progress
+from pdn_ros.training.training_config import TrainingConfig
 
 EVERY = 10
 """Steps between rows of metrics.csv."""

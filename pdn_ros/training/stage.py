@@ -15,10 +15,10 @@ from torch import Tensor
 from pdn_ros.classes import ClassSet
 from pdn_ros.errors import InputError
 from pdn_ros.network import PatchDriveNet
-from pdn_ros.training.config import TrainingConfig
 from pdn_ros.training.data import Mixture
 from pdn_ros.training.objectives import Objective, OnePass
 from pdn_ros.training.patches import Driver, Patches
+from pdn_ros.training.training_config import TrainingConfig
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "context": OnePass,
@@ -56,7 +56,7 @@ class State(TypedDict):
     average: dict[str, Tensor]
 
 
-class Stage:
+class TrainingStage:
     """Trains a part of the network; starts afresh or from a checkpoint's state.
 
     Raises:

@@ -10,7 +10,7 @@ from pdn_ros.classes import ClassSet
 from pdn_ros.datasets import open_dataset
 from pdn_ros.metrics import Confusion
 from pdn_ros.network import Options, Parts, PatchDriveNet, predict
-from pdn_ros.training.config import DataConfig
+from pdn_ros.training.training_config import DataConfig
 
 IMAGES = 24
 """Images of each set, evenly picked."""

@@ -4,7 +4,7 @@ import torch
 from torch.nn import functional
 
 from pdn_ros.network.composition import compose, confidence, decode, feathers, on_cells
-from pdn_ros.network.config import PatchGrid
+from pdn_ros.network.network_config import PatchGrid
 from pdn_ros.network.refinement import Refined
 
 GRID = PatchGrid(height=256, width=384, size=128, scale=0.5)

@@ -12,7 +12,7 @@ def test_the_best_come_first_and_ties_go_by_index() -> None:
 
 def test_prior_is_blended_and_nan_leaves_the_driver() -> None:
     prior = np.array([[1.0, 0.0, np.nan], [np.nan, 1.0, np.nan]], np.float32)
-    found = select(WEIGHTS, 2, prior=prior, prior_weight=0.5)
+    found = select(WEIGHTS, 2, prior=prior, lidar_weight=0.5)
     np.testing.assert_allclose(found.scores, [[0.55, 0.45, 0.5], [0.5, 0.6, 0.5]])
     assert found.patches.tolist() == [4, 0]
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from pdn_ros.network.config import PatchGrid
+from pdn_ros.network.network_config import PatchGrid
 from pdn_ros.training.data import Batch
 from pdn_ros.training.patches import label_mask, per_patch
 

@@ -7,7 +7,7 @@ import yaml
 
 from pdn_ros.errors import InputError
 from pdn_ros.files import read_yaml
-from pdn_ros.training.config import TrainingConfig
+from pdn_ros.training.training_config import TrainingConfig
 
 SHIPPED = Path(__file__).resolve().parents[2] / "config" / "training" / "street.yaml"
 

@@ -8,8 +8,8 @@ import yaml
 
 from pdn_ros.classes import load_classes
 from pdn_ros.datasets import Sample
-from pdn_ros.training.config import DataConfig
 from pdn_ros.training.data import Mixture, augment
+from pdn_ros.training.training_config import DataConfig
 
 
 def test_a_rare_class_is_met_in_more_than_a_third_of_the_windows() -> None:
