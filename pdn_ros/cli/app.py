@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import typer
+from pydantic import ValidationError
 
 from pdn_ros.errors import InputError
 
@@ -78,6 +79,10 @@ def _line_and_status(error: Exception) -> tuple[str, int]:
     """Return the line that the user reads for an error, and the exit status."""
     if isinstance(error, InputError):
         return str(error), USAGE
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        name = ".".join(str(key) for key in first["loc"])
+        return f"{name} = {first['input']!r}: {first['msg']}", USAGE
     if isinstance(error, typer.exceptions.TyperException):
         hint = " (see --help)" if error.exit_code == USAGE else ""
         return f"{error.format_message().rstrip('.')}{hint}", error.exit_code

@@ -44,7 +44,7 @@ def test_an_interruption_at_the_start_is_one_line(delay, tmp_path):
         "import sys; from pdn_ros.__main__ import main\n"
         "sys.stdout.write('begin'); sys.stdout.flush(); sys.exit(main())"
     )
-    arguments = ["simulate", "--out", str(tmp_path / "bag"), "--seconds", "1000"]
+    arguments = ["simulate", "--out", str(tmp_path / "bag"), "--seconds", "600"]
     with subprocess.Popen([sys.executable, "-c", code, *arguments], stdout=-1, stderr=-1) as pdn:
         assert pdn.stdout.read(5) == b"begin"
         time.sleep(delay)

@@ -109,7 +109,6 @@ def test_sigterm_while_compiling_and_a_damaged_cache(robot, start_node, tmp_path
         robot.says(WARN, "building the models for 320x240 images", node="first")
         assert process.end(signal.SIGTERM) < 2.0
         assert process.process.returncode == 0
-        assert not probe.got["/first/mask"]
     with builds(start_node, tmp_path, "second"):
         first_mask(probe, "second")
     files = [p for p in tmp_path.rglob("*") if p.is_file()]
