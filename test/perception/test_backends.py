@@ -1,14 +1,13 @@
 import hashlib
 import json
 import logging
-import os
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pictures import picture
 
 from pdn_ros.errors import InputError
 from pdn_ros.network import Options, PatchDriveNet, predict
@@ -17,12 +16,8 @@ from pdn_ros.perception.backends import available, compiled_parts, load_parts, p
 from pdn_ros.perception.backends.accuracy import TOLERANCES, InaccurateError, Tolerance
 from pdn_ros.perception.backends.accuracy import check as accuracy_check
 from pdn_ros.perception.backends.store import (
-    CACHES,
-    GRACE_S,
-    Manifest,
     Store,
     cache_folder,
-    fingerprint,
     manifest_for,
 )
 from pdn_ros.perception.export import export
@@ -31,23 +26,8 @@ COMPILING = [
     pytest.param(name, marks=pytest.mark.skipif(name not in available(), reason="not installed"))
     for name in ("openvino", "onnxruntime")
 ]
+pytestmark = pytest.mark.usefixtures("own_cache")
 openvino = pytest.mark.skipif("openvino" not in available(), reason="OpenVINO is not installed")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-
-
-@pytest.fixture(scope="module")
-def net() -> PatchDriveNet:
-    return PatchDriveNet.load()
-
-
-def picture(height: int, width: int) -> np.ndarray:
-    y, x = np.mgrid[0:height, 0:width]
-    waves = [np.sin(x / a + y / b) * 100 + 128 for a, b in ((30, 50), (70, 20), (15, 90))]
-    return np.stack(waves, 2).astype(np.uint8)
 
 
 def at(folder, net, name: str, **options):
@@ -283,115 +263,6 @@ def test_few_wrong_labels_are_noticed_though_the_mean_is_small() -> None:
         accuracy_check([found], [expected], "bfloat16")
 
 
-def cached(weights: str, hours: float) -> Store:
-    """A model in the cache, last used so many hours ago."""
-    manifest = Manifest(
-        format=1, backend="b", backend_version="1", package_version="1", weights=weights
-    )
-    store = Store(manifest, (cache_folder(manifest),))
-    store.add("model", lambda folder: (folder / "weights").write_bytes(b"0"))
-    used = time.time() - hours * GRACE_S
-    os.utime(store.folders[-1], (used, used))
-    return store
-
-
-def test_the_caches_used_last_stay() -> None:
-    stores = {hours: cached(f"{hours} h", hours) for hours in range(9, 1, -1)}
-    folders = {hours: store.folders[-1] for hours, store in stores.items()}
-    assert [hours for hours, folder in folders.items() if folder.exists()] == [5, 4, 3, 2]
-    other = folders[2].with_name("c-0123456789abcdef")  # of another backend
-    other.mkdir()
-    os.utime(other, (0, 0))
-    assert stores[5].find("model") is not None  # used, so that it is the youngest now
-    own = cached("own", 99)
-    kept = [hours for hours, folder in folders.items() if folder.exists()]
-    assert kept == [5, 3, 2]
-    # It is the oldest of all, and another model of it comes in: the own folder stays.
-    own.add("another", lambda folder: None)
-    os.utime(own.folders[-1], (0, 0))
-    own._prune()
-    assert own.find("model") is not None
-    assert sorted(path.name for path in other.parent.iterdir()) == sorted(
-        [other.name, own.folders[-1].name, *(folders[hours].name for hours in kept)]
-    )
-    assert len(kept) + 1 == CACHES
-
-
-def add_models(store: Store, *names: str, size: int = 1) -> list[str]:
-    """Add models, each a minute younger than the one before; return what stays, oldest first."""
-    for name in names:
-        store.add(name, lambda folder: (folder / "weights").write_bytes(bytes(size)))
-        for other in store.folders[-1].iterdir():
-            used = other.stat().st_mtime - 60
-            os.utime(other, (used, used))
-    return [p.name for p in sorted(store.folders[-1].iterdir(), key=lambda p: p.stat().st_mtime)]
-
-
-def test_the_models_used_last_stay(monkeypatch) -> None:
-    monkeypatch.setattr("pdn_ros.perception.backends.store.MODELS", 3)
-    store = cached("mine", 0)
-    store.drop("model")
-    assert add_models(store, "a", "b", "c") == ["a", "b", "c"]
-    assert store.find("a") is not None
-    assert add_models(store, "d") == ["c", "a", "d"]
-
-
-def test_models_stay_within_a_size_but_the_latest_always(monkeypatch) -> None:
-    monkeypatch.setattr("pdn_ros.perception.backends.store.BYTES", 10_000)
-    store = cached("mine", 0)
-    store.drop("model")
-    assert add_models(store, "a", "b", "c", size=4000) == ["b", "c"]
-    assert add_models(store, "d", size=20_000) == ["d"]
-    export = Store(store.manifest, (store.folders[-1].parent / "export",))
-    assert add_models(export, "a", "b", size=20_000) == ["a", "b"]
-
-
-def test_caches_that_were_just_used_and_exports_stay(tmp_path) -> None:
-    recent = [cached(str(i), 0.5).folders[-1] for i in range(CACHES + 2)]
-    assert all(folder.exists() for folder in recent)
-    manifest = cached("mine", 0).manifest
-    exports = [tmp_path / f"b-{i}" for i in range(CACHES + 2)]
-    for folder in exports:
-        Store(manifest, (folder,)).add("model", lambda part: None)
-        os.utime(folder, (0, 0))
-    store = Store(manifest, (exports[0],))
-    store.add("another", lambda part: None)
-    os.utime(exports[0], (0, 0))
-    assert store.find("model") is not None
-    assert all((folder / "model").exists() for folder in exports)
-    assert exports[0].stat().st_mtime == 0
-
-
-def test_a_cache_that_another_process_removes_first_is_no_error(monkeypatch) -> None:
-    folders = [cached(str(hours), hours).folders[-1] for hours in range(CACHES + 1, 1, -1)]
-    rename = Path.rename
-
-    def too_late(self, target):
-        rename(self, self.with_name("gone"))
-        return rename(self, target)
-
-    monkeypatch.setattr(Path, "rename", too_late)
-    new = cached("new", 0)
-    assert new.find("model") is not None
-    assert not folders[0].exists()
-    assert not list(folders[0].parent.glob(".old-*"))
-
-
-def test_the_fingerprint_is_that_of_the_weights(net) -> None:
-    other = PatchDriveNet.load()
-    assert fingerprint(net) == fingerprint(other)
-    with torch.no_grad():
-        other.dense.backbone.stem.bias[0] += 1
-    assert fingerprint(net) != fingerprint(other)
-
-
-def test_manifests_name_their_first_difference() -> None:
-    mine = Manifest(format=1, backend="b", backend_version="2", package_version="3", weights="abc")
-    assert mine.difference(mine) == ""
-    other = mine.model_copy(update={"weights": "def"})
-    assert mine.difference(other) == "weights def, abc is needed"
-
-
 @openvino
 def test_the_pipeline_takes_what_export_wrote(tmp_path) -> None:
     net = PatchDriveNet.load()
@@ -459,62 +330,3 @@ def test_auto_takes_the_fastest_that_is_installed(installed, expected: str, monk
 
     monkeypatch.setattr(backends, "available", lambda: installed)
     assert pick("cpu") == expected
-
-
-class Hungry:
-    """Parts that fail from a number of patches on; -1: always."""
-
-    backend = "torch"
-    models = ("torch", "float32", 0)
-
-    def __init__(self, net: PatchDriveNet, most: int) -> None:
-        self.net, self.most = net, most
-        self.run_dense = net.run_dense
-
-    def run_context(self, *args):
-        if self.most < 0:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return self.net.run_context(*args)
-
-    def run_refinement(self, crops, *args):
-        if len(crops) > self.most:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return self.net.run_refinement(crops, *args)
-
-
-def test_memory_that_runs_out_costs_patches_and_is_said(net, caplog) -> None:
-    pipeline = Pipeline(PipelineConfig(backend="torch", device="cpu", budget=8))
-    pipeline._parts = Hungry(net, most=3)
-    image = picture(512, 512)  # 16 patches
-    for _ in range(2):
-        result = pipeline.segment(image)
-        assert (result.budget, len(result.selected)) == (2, 2)
-        assert result.budget_reason == "out of GPU memory"
-    assert caplog.text.count("at most") == 2  # 8 -> 4 -> 2, and then it is known
-
-
-def test_memory_that_runs_out_for_good_leads_to_the_cpu(net, caplog) -> None:
-    pipeline = Pipeline(PipelineConfig(backend="torch", device="cpu", budget=4))
-    pipeline._parts = Hungry(net, most=-1)
-    result = pipeline.segment(picture(256, 256))
-    assert result.budget_reason == "out of GPU memory: on the CPU"
-    assert pipeline.device == "cpu" and len(result.selected) == 4
-    assert "runs on the CPU from now on" in caplog.text
-
-
-def test_cuda_without_a_gpu_is_one_line() -> None:
-    if torch.cuda.is_available():
-        pytest.skip("there is a GPU")
-    with pytest.raises(InputError, match="device cuda: torch sees no GPU"):
-        Pipeline(PipelineConfig(device="cuda"))
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-def test_the_gpu_agrees_with_the_cpu() -> None:
-    image = picture(512, 768)
-    gpu, cpu = (Pipeline(PipelineConfig(backend="torch", device=d)) for d in ("cuda", "cpu"))
-    expected = cpu.segment(image)
-    for _ in range(3):  # eager, captured, replayed
-        result = gpu.segment(image)
-        np.testing.assert_allclose(result.weights, expected.weights, atol=0.02)
-        assert (result.mask == expected.mask).mean() > 0.99
