@@ -96,8 +96,9 @@ def publish_costmap(
     height, width = prediction.mask.shape
     small = (config.costmap.width, max(1, round(height * config.costmap.width / width)))
     mask = _nearest(prediction.mask, small)
-    node.send("costmap/mask", write_image(header, mask, "mono8"))
-    if prediction.confidence is not None:
+    if node.wanted("costmap/mask"):
+        node.send("costmap/mask", write_image(header, mask, "mono8"))
+    if prediction.confidence is not None and node.wanted("costmap/confidence"):
         confidence = _nearest(prediction.confidence, small)
         node.send("costmap/confidence", write_image(header, confidence, "mono8"))
     if observation.view is not None and node.wanted("costmap/points"):
