@@ -38,20 +38,26 @@ _SAME[: role.DYNAMIC + 1] = range(role.DYNAMIC + 1)
 class OccupancyGrid:
     """Evidence of what is free and what is occupied around the vehicle.
 
-    The window is axis-aligned with the grid's frame, reaches ahead of the camera at any heading,
-    and moves by whole cells. Not thread-safe.
+    The window is axis-aligned with the grid's frame, reaches ahead of the camera at any heading or
+    all around the vehicle, and moves by whole cells. Not thread-safe.
 
     Args:
         config: What it covers.
         roles: (256,) uint8, the code of `pdn_ros.geometry.roles` for each label in the images;
             None if the images already hold codes.
+        centered: Whether the vehicle is in the middle, for cameras that look all around.
     """
 
     def __init__(
-        self, config: GridConfig | None = None, roles: NDArray[np.uint8] | None = None
+        self,
+        config: GridConfig | None = None,
+        roles: NDArray[np.uint8] | None = None,
+        *,
+        centered: bool = False,
     ) -> None:
         self.config = config or GridConfig()
         self._roles = _SAME if roles is None else roles
+        self._centered = centered
         self._grid = EvidenceGrid(self.config)
 
     def reset(self) -> None:
@@ -127,11 +133,11 @@ class OccupancyGrid:
     def _begin(
         self, stamp_ns: int, position: NDArray[np.float64], heading: NDArray[np.float64]
     ) -> CellObservation:
-        """Let the evidence decay and move the window so that it reaches ahead."""
+        """Let the evidence decay and move the window with the vehicle."""
         self._grid.advance(stamp_ns)
         size = np.array(self.config.size_m)
         length = np.linalg.norm(heading)
-        ahead = heading / length if length > 0.1 else np.zeros(2)
+        ahead = heading / length if length > 0.1 and not self._centered else np.zeros(2)
         center = position + ahead * np.maximum(size / 2 - _BEHIND, size / 4)
         corner = np.rint((center - size / 2) / self.config.resolution).astype(int)
         self._grid.move((int(corner[0]), int(corner[1])))

@@ -29,6 +29,13 @@ class Transforms(Protocol):
     def connected(self, target: str, source: str) -> bool:
         """Say whether the two frames are joined at any time."""
 
+    def latest_ns(self, target: str, source: str) -> int:
+        """Return the latest time at which `lookup` can succeed; `ALWAYS_NS` if at all times.
+
+        Raises:
+            LookupError: A frame is unknown or the two are not connected.
+        """
+
 
 def wait_for_transform(
     transforms: Transforms, target: str, source: str, stamp_ns: int, tolerance_s: float

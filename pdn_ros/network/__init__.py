@@ -2,9 +2,10 @@
 
 from pdn_ros.network.model import PatchDriveNet
 from pdn_ros.network.network_config import NetworkConfig, PatchGrid, patch_grid
-from pdn_ros.network.predict import Options, Parts, Prediction, Times, predict
+from pdn_ros.network.predict import Frame, Options, Parts, Prediction, Times, predict, predict_set
 
 __all__ = [
+    "Frame",
     "NetworkConfig",
     "Options",
     "Parts",
@@ -14,4 +15,5 @@ __all__ = [
     "Times",
     "patch_grid",
     "predict",
+    "predict_set",
 ]

@@ -1,6 +1,7 @@
-"""From an image to a mask: the one path that every backend takes."""
+"""From images to masks: the one path that every backend takes."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -14,7 +15,7 @@ from pdn_ros.network.network_config import NetworkConfig, PatchGrid, patch_grid
 from pdn_ros.network.pixels import Pixels, pixels_of
 from pdn_ros.network.refinement import Refined
 from pdn_ros.network.segmentation import OUTPUT_STRIDE, Segmentation
-from pdn_ros.network.selector import Selection, default_budget, select
+from pdn_ros.network.selector import Candidates, Selection, default_budget, select_shared
 
 Mode = Literal["patch", "context", "dense"]
 
@@ -48,12 +49,13 @@ class Options:
 
     Attributes:
         mode: What runs.
-        budget: K, at most so many patches; None takes a quarter of them.
+        budget: K, at most so many patches of all images; None takes a quarter of them.
         threshold: Only patches that score at least this are refined; 0 refines K.
         lidar_weight: Share of the prior in the score.
         dense_scale: Scale of the image that the dense network sees (1 = every pixel).
         confidence: Whether the confidence is computed.
         budget_reason: Why the budget is what it is.
+        floor: Part of its equal share of the budget that each image gets at least.
     """
 
     mode: Mode = "patch"
@@ -63,11 +65,30 @@ class Options:
     dense_scale: float = 1.0
     confidence: bool = True
     budget_reason: str = "asked for"
+    floor: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One image of those that share a budget.
+
+    Attributes:
+        image: (H, W, 3) uint8 BGR.
+        prior: (rows, cols) float32 LiDAR prior of its patches in [0, 1].
+        importance: Factor on its scores when they compete with those of other images, >= 0.
+    """
+
+    image: NDArray[np.uint8]
+    prior: NDArray[np.float32] | None = None
+    importance: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Milliseconds spent on the parts of one prediction."""
+    """Milliseconds spent on the parts of one prediction.
+
+    Of several images, each has its part of the selection, so that their times add up.
+    """
 
     preprocess: float
     context: float
@@ -90,7 +111,7 @@ class Prediction:
         selected: (K,) int32 row-major ids of the refined patches, best first.
         times: Where the time went.
         mode: What ran.
-        budget: K that was allowed.
+        budget: K that was allowed, for all images that share it.
         budget_reason: Why it was that many.
         prior_used: Whether a prior took part in the selection.
     """
@@ -113,17 +134,43 @@ class Prediction:
         return self.grid.size
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is known of one image before any patch is refined.
+
+    Attributes:
+        pixels: The image.
+        grid: Its patches.
+        context: What the context network sees.
+        weights: (rows, cols) float32, the driver's weights in [0, 1].
+        preprocess_ms: Time for the context image.
+        context_ms: Time of the context network.
+    """
+
+    pixels: Pixels
+    grid: PatchGrid
+    context: Segmentation
+    weights: NDArray[np.float32]
+    preprocess_ms: float
+    context_ms: float
+
+
 class _Clock:
     def __init__(self) -> None:
-        self.start = self.last = time.perf_counter()
+        self.last = time.perf_counter()
 
     def lap(self) -> float:
         now = time.perf_counter()
         elapsed, self.last = (now - self.last) * 1e3, now
         return elapsed
 
-    def total(self) -> float:
-        return (time.perf_counter() - self.start) * 1e3
+
+def image_grid(image: NDArray[np.uint8], config: NetworkConfig, mode: Mode) -> PatchGrid:
+    """Return an image's patches; raises ValueError if the image cannot be segmented."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"image of {image.dtype} {image.shape}: (H, W, 3) uint8 BGR is needed")
+    height, width = image.shape[:2]
+    return patch_grid(height, width, config, alone=mode == "context")
 
 
 def predict(
@@ -141,72 +188,154 @@ def predict(
         ValueError: The image is no (H, W, 3) uint8 array of at least 32x32 pixels, or the prior
             has another patch grid.
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"image of {image.dtype} {image.shape}: (H, W, 3) uint8 BGR is needed")
-    height, width = image.shape[:2]
-    grid = patch_grid(height, width, config, alone=options.mode == "context")
-    clock = _Clock()
-    pixels = pixels_of(image, device)
+    (prediction,) = predict_set(parts, config, [Frame(image, prior)], options, device=device)
+    return prediction
+
+
+def predict_set(
+    parts: Parts,
+    config: NetworkConfig,
+    frames: Sequence[Frame],
+    options: Options,
+    *,
+    device: torch.device | str = "cpu",
+) -> list[Prediction]:
+    """Segment images that share one budget: the patches of all compete.
+
+    Raises:
+        ValueError: An image is no (H, W, 3) uint8 array of at least 32x32 pixels, or a prior has
+            another patch grid.
+    """
+    grids = [image_grid(frame.image, config, options.mode) for frame in frames]
     if options.mode == "dense":
-        return _dense(parts, pixels, grid, options, clock)
-    small = pixels.shrunk(grid.context_size)
-    preprocess = clock.lap()
-    context, weights_tensor = parts.run_context(small, grid.rows, grid.cols, grid.cell)
-    weights = weights_tensor[0].float().cpu().numpy().copy()  # outlives the next run
-    context_ms = clock.lap()
-    budget = default_budget(grid.count) if options.budget is None else options.budget
-    if options.mode == "context":
-        budget = 0
-    selection = select(
-        weights,
+        return [
+            _dense(parts, frame.image, grid, options, device)
+            for frame, grid in zip(frames, grids, strict=True)
+        ]
+    # Contexts of equal images in one batch take as long as one after the other.
+    seen = [
+        look(parts, frame.image, grid, device, keep=len(frames) > 1)
+        for frame, grid in zip(frames, grids, strict=True)
+    ]
+    clock = _Clock()
+    budget = 0
+    if options.mode == "patch":
+        count = sum(grid.count for grid in grids)
+        budget = default_budget(count) if options.budget is None else options.budget
+    selections = select_shared(
+        [
+            Candidates(one.weights, frame.prior, frame.importance)
+            for one, frame in zip(seen, frames, strict=True)
+        ],
         budget,
-        prior=prior,
         lidar_weight=options.lidar_weight,
         threshold=options.threshold,
+        floor=options.floor,
     )
-    select_ms = clock.lap()
+    select_ms = clock.lap() / len(frames)
+    return [
+        refine(
+            parts,
+            config,
+            one,
+            selection,
+            options,
+            budget=budget,
+            prior_used=frame.prior is not None and options.mode == "patch",
+            select_ms=select_ms,
+        )
+        for one, frame, selection in zip(seen, frames, selections, strict=True)
+    ]
+
+
+def look(
+    parts: Parts,
+    image: NDArray[np.uint8],
+    grid: PatchGrid,
+    device: torch.device | str,
+    *,
+    keep: bool,
+) -> Look:
+    """See a whole image at the context scale.
+
+    Args:
+        parts: Whose context network sees it.
+        image: (H, W, 3) uint8 BGR.
+        grid: Its patches.
+        device: The parts' device.
+        keep: Whether the parts run for another image before this one is refined.
+    """
+    clock = _Clock()
+    pixels = pixels_of(image, device)
+    small = pixels.shrunk(grid.context_size)
+    preprocess_ms = clock.lap()
+    context, weights = parts.run_context(small, grid.rows, grid.cols, grid.cell)
+    if keep:
+        context = Segmentation(context.logits.clone(), context.features.clone())
+    own = weights[0].float().cpu().numpy().copy()  # outlives the next run
+    return Look(pixels, grid, context, own, preprocess_ms, clock.lap())
+
+
+def refine(
+    parts: Parts,
+    config: NetworkConfig,
+    seen: Look,
+    selection: Selection,
+    options: Options,
+    *,
+    budget: int,
+    prior_used: bool,
+    select_ms: float,
+) -> Prediction:
+    """Refine the selected patches of one image and compose its mask.
+
+    Args:
+        parts: Whose refinement runs.
+        config: The network's hyper-parameters.
+        seen: The image and its context.
+        selection: Its patches.
+        options: Whether the confidence is wanted, and what the prediction says of the budget.
+        budget: K, for all images that share it.
+        prior_used: Whether a prior took part in the selection.
+        select_ms: Time of the selection, this image's part.
+    """
+    clock = _Clock()
+    grid, patches = seen.grid, selection.patches
     cells = grid.size // OUTPUT_STRIDE
-    logits = on_cells(context.logits, grid.scale, (grid.rows * cells, grid.cols * cells))
+    logits = on_cells(seen.context.logits, grid.scale, (grid.rows * cells, grid.cols * cells))
     refine_ms = 0.0
-    if len(selection.patches):
-        crops = pixels.crops(grid, selection.patches, config.halo)
-        centres = patch_centres(grid, selection.patches).to(crops.device)
-        refined = parts.run_refinement(crops, context, centres, grid.scale)
+    if len(patches):
+        crops = seen.pixels.crops(grid, patches, config.halo)
+        centres = patch_centres(grid, patches).to(crops.device)
+        refined = parts.run_refinement(crops, seen.context, centres, grid.scale)
         refine_ms = clock.lap()
-        logits = compose(logits, refined, torch.from_numpy(selection.patches), grid, config.halo)
+        logits = compose(logits, refined, torch.from_numpy(patches), grid, config.halo)
+    laps = (seen.preprocess_ms, seen.context_ms, select_ms, refine_ms)
     return _finish(
-        logits,
-        grid,
-        selection,
-        weights,
-        options,
-        clock,
-        (preprocess, context_ms, select_ms, refine_ms),
-        budget,
-        prior_used=prior is not None and options.mode == "patch",
+        logits, grid, selection, seen.weights, options, clock, laps, budget, prior_used=prior_used
     )
 
 
 def _dense(
     parts: Parts,
-    pixels: Pixels,
+    image: NDArray[np.uint8],
     grid: PatchGrid,
     options: Options,
-    clock: _Clock,
+    device: torch.device | str,
 ) -> Prediction:
-    scale = options.dense_scale
+    clock = _Clock()
+    pixels, scale = pixels_of(image, device), options.dense_scale
     size = (max(32, round(grid.height * scale)), max(32, round(grid.width * scale)))
     tensor = pixels.whole() if scale == 1.0 else pixels.shrunk(size)
-    preprocess = clock.lap()
+    preprocess_ms = clock.lap()
     logits = parts.run_dense(tensor)
     dense_ms = clock.lap()
     cells = (-(-grid.height // OUTPUT_STRIDE), -(-grid.width // OUTPUT_STRIDE))
     logits = on_cells(logits, scale, cells)
     nothing = np.zeros((grid.rows, grid.cols), np.float32)
     selection = Selection(nothing, np.zeros(0, np.int32))
-    return _finish(
-        logits, grid, selection, nothing, options, clock, (preprocess, dense_ms, 0.0, 0.0)
-    )
+    laps = (preprocess_ms, dense_ms, 0.0, 0.0)
+    return _finish(logits, grid, selection, nothing, options, clock, laps)
 
 
 def _finish(
@@ -223,7 +352,7 @@ def _finish(
 ) -> Prediction:
     mask = decode(logits, grid.height, grid.width)
     sure = confidence(logits, grid.height, grid.width) if options.confidence else None
-    times = Times(*laps, compose=clock.lap(), total=clock.total())
+    compose_ms = clock.lap()
     return Prediction(
         mask,
         sure,
@@ -231,7 +360,7 @@ def _finish(
         weights,
         selection.scores,
         selection.patches,
-        times,
+        Times(*laps, compose=compose_ms, total=sum(laps) + compose_ms),
         mode=options.mode,
         budget=budget,
         budget_reason=options.budget_reason,

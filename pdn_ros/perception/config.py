@@ -1,8 +1,9 @@
 """The configuration of perception, shared by node, command line and replay."""
 
-from typing import Literal
+import re
+from typing import Annotated, Final, Literal
 
-from pydantic import field_validator
+from pydantic import AfterValidator, field_validator
 
 from pdn_ros.config import Config, fixed, live
 from pdn_ros.geometry.grid_config import GridConfig
@@ -10,6 +11,26 @@ from pdn_ros.geometry.grid_config import GridConfig
 Mode = Literal["patch", "context", "dense"]
 Backend = Literal["auto", "torch", "openvino", "onnxruntime", "tensorrt"]
 Precision = Literal["auto", "float32", "bfloat16", "int8"]
+
+
+_TOKEN: Final = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*_?")
+"""A name within a ROS topic; ROS allows no two underscores in a row."""
+
+
+def _names(names: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(name for name in names if name)
+    for name in names:
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(
+                f"{name!r} cannot be part of a topic: give letters, digits and single underscores"
+            )
+    if len(set(names)) < len(names):
+        raise ValueError(f"{', '.join(names)}: each camera needs a name of its own")
+    return names
+
+
+CameraNames = Annotated[tuple[str, ...], AfterValidator(_names)]
+"""Names of a rig's cameras; none is a single camera without a name."""
 
 
 class LidarConfig(Config):
@@ -57,8 +78,21 @@ class HealthConfig(Config):
     )
 
 
+class RigConfig(Config):
+    """How the cameras of a rig share the budget."""
+
+    floor: float = live(
+        0.5, "Part of an equal share of the budget that a camera gets at least; 1: equal shares.",
+        ge=0.0, le=1.0,
+    )  # fmt: skip
+    speed_weight: float = live(
+        0.5, "How much more patches count in the direction of travel, at full speed; 0: off.",
+        ge=0.0, le=10.0,
+    )  # fmt: skip
+
+
 class PipelineConfig(Config):
-    """How an image is segmented."""
+    """How an image, or a set of a rig's images, is segmented."""
 
     weights: str = fixed("", "Path of a .safetensors file; empty: the shipped weights.")
     classes: str = fixed("", "Class file (.yaml) or its name; empty: that of the weights.")
@@ -68,19 +102,31 @@ class PipelineConfig(Config):
         "auto", "Number format of the network; auto: the fastest that keeps the labels."
     )
     mode: Mode = live("patch", "How much of the image is refined.")
-    budget: int = live(0, "Patches refined per image (K); 0: a quarter of them.", ge=0, le=100_000)
+    budget: int = live(
+        0, "Patches refined per image, or per set of a rig's images (K); 0: a quarter of them.",
+        ge=0, le=100_000,
+    )  # fmt: skip
     threshold: float = live(
         0.0, "Refine only patches of at least this score; 0: always K.", ge=0.0, le=1.0
     )
     deadline_ms: float = live(
-        0.0, "K shrinks so that an image takes no longer than this; 0: off.", ge=0.0, le=10_000.0
-    )
+        0.0, "K shrinks so that an image, or a set, takes no longer than this; 0: off.",
+        ge=0.0, le=10_000.0,
+    )  # fmt: skip
     lidar: LidarConfig = LidarConfig()
+    rig: RigConfig = RigConfig()
 
 
 class PerceptionConfig(PipelineConfig):
     """The perception node: segmentation, occupancy grid, inputs and outputs."""
 
+    cameras: CameraNames = fixed(
+        (), "Names of a rig's cameras, which go in front of their topics; empty: a single camera."
+    )
+    sync_ms: float = live(
+        50.0, "An image waits this long for those of the rig's other cameras, milliseconds.",
+        ge=0.0, le=1000.0,
+    )  # fmt: skip
     image_transport: Literal["raw", "compressed"] = fixed(
         "raw", "raw: Image on `image`; compressed: CompressedImage on `image/compressed`."
     )
@@ -120,6 +166,9 @@ class PerceptionConfig(PipelineConfig):
 class LidarProjectionConfig(Config):
     """The LiDAR projection node."""
 
+    cameras: CameraNames = fixed(
+        (), "Names of a rig's cameras, which go in front of their topics; empty: a single camera."
+    )
     patch_size: int = fixed(128, "Side of the network's patches, pixels.", ge=16, le=1024)
     base_frame: str = fixed("base_link", "Frame of the robot (REP 105).", min_length=1)
     fixed_frame: str = fixed("odom", "Fixed frame for moving scans to the image's time.")

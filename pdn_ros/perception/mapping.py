@@ -3,9 +3,10 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ Floats = NDArray[np.float32]
 GRACE_S: Final = 2.0
 """Seconds that the grid waits for its frame to appear in TF before it uses the robot's."""
 WAITING: Final = 8
-"""Largest number of masks that wait for their transforms."""
+"""Largest number of masks of a camera that wait for their transforms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Evidence:
         mask: (H, W) uint8 class ids.
         confidence: (H, W) uint8, 255 = certain; None counts every pixel.
         depth: (H, W) float32 LiDAR ranges, meters, 0 = none; None without LiDAR.
+        camera: Name of the camera in its rig; empty for a single camera.
     """
 
     header: Header
@@ -57,6 +59,15 @@ class Evidence:
     mask: Mask
     confidence: Mask | None = None
     depth: Floats | None = None
+    camera: str = ""
+
+
+class _Waiting(NamedTuple):
+    """Evidence that waits for its transform, since when, and the number of its set."""
+
+    evidence: Evidence
+    since: float
+    number: int
 
 
 class Mapper:
@@ -69,7 +80,7 @@ class Mapper:
         config: Of perception.
         roles: (256,) uint8 role of each class id, codes of `pdn_ros.geometry.roles`.
         transforms: Where camera, robot and grid are.
-        report: Called with the kind and one line when an image can't be placed.
+        report: Called with the kind and one line when evidence can't be placed.
         note: Called with one line when the grid changes its frame.
         grace_s: How long `grid.frame` may be missing in TF; 0 where all transforms are known.
     """
@@ -91,10 +102,12 @@ class Mapper:
         self._note = note
         self._grace_s = grace_s
         self._grid: OccupancyGrid | None = None
-        self._waiting: deque[tuple[Evidence, float]] = deque(maxlen=WAITING)
+        self._waiting: deque[_Waiting] = deque(maxlen=WAITING * max(1, len(config.cameras)))
+        self._sets = self._added_set = 0
+        self._newest_ns: dict[str, int] = {}
         self._missing_since: float | None = None
         self._published_ns: int | None = None
-        self._scaled: tuple[Camera, Camera] | None = None
+        self._scaled: WeakKeyDictionary[Camera, Camera] = WeakKeyDictionary()
         self.frame = ""
         """Frame of the grid; empty before the first grid."""
         self._lock = threading.Lock()
@@ -111,6 +124,7 @@ class Mapper:
         if self._grid is not None:
             self._grid.reset()
         self._waiting.clear()
+        self._newest_ns.clear()
         self._published_ns = None
 
     def reconfigure(self, config: PerceptionConfig) -> None:
@@ -119,38 +133,35 @@ class Mapper:
             self._grid = None
         self.config = config
 
-    def view(self, header: Header, camera: Camera) -> View | None:
-        """Return the image's camera and its pose; if unknown, report it and return None."""
-        try:
-            place = self._transforms.lookup(
-                self.config.base_frame, header.frame_id, header.stamp_ns
-            )
-        except LookupError as error:
-            self._report("tf", str(error))
-            return None
-        return View(camera, place)
+    def view(self, header: Header, camera: Camera) -> View:
+        """Return an image's camera and its pose; raises LookupError if TF lacks it."""
+        base = self.config.base_frame
+        return View(camera, self._transforms.lookup(base, header.frame_id, header.stamp_ns))
 
-    def add(self, evidence: Evidence) -> StampedGrid | None:
-        """Add an image's evidence; return the grid when one is due."""
-        self._waiting.append((evidence, time.monotonic()))
+    def add(self, evidence: Sequence[Evidence]) -> StampedGrid | None:
+        """Add what the images of a set say, at most one of each camera; return the grid if due."""
+        self._sets += 1
+        now = time.monotonic()
+        self._waiting += [_Waiting(one, now, self._sets) for one in evidence]
         return self.update()
 
     def update(self) -> StampedGrid | None:
         """Add masks whose transforms have arrived; return the grid when one is due."""
-        due = None
-        for evidence, since in list(self._waiting):
+        stamp_ns = None
+        for waiting in list(self._waiting):
+            evidence = waiting.evidence
             try:
                 placed = self._place(evidence.header)
             except LookupError as error:
-                if time.monotonic() - since >= self.config.transform_tolerance:
+                if time.monotonic() - waiting.since >= self.config.transform_tolerance:
                     self._report("tf", str(error))
                     self._forget(evidence)
                 continue
-            # Older masks that still wait are dropped: evidence is added in order.
+            # A camera's older masks that still wait are dropped: evidence is added in order.
             self._forget(evidence)
             if placed is not None:
-                due = self._add(evidence, *placed) or due
-        return due
+                stamp_ns = self._add(waiting, *placed)
+        return None if stamp_ns is None else self._show(stamp_ns)
 
     def expired(self) -> StampedGrid | None:
         """Return, once, an all-unknown grid `decay_s` after the camera's last image.
@@ -176,13 +187,19 @@ class Mapper:
             max_height=self.config.costmap.max_height,
         )
 
-    def _add(self, evidence: Evidence, frame: str, T_grid_base: Matrix) -> StampedGrid | None:  # noqa: N803
+    def _add(self, waiting: _Waiting, frame: str, T_grid_base: Matrix) -> int:  # noqa: N803
+        """Add evidence that has a place; return the grid's stamp."""
+        evidence = waiting.evidence
         if self._grid is None or frame != self.frame:
-            self._grid, self.frame = OccupancyGrid(self.config.grid, self._roles), frame
+            self._grid = OccupancyGrid(
+                self.config.grid, self._roles, centered=len(self.config.cameras) > 1
+            )
+            self.frame = frame
             self._note(f"the grid stands in {frame}")
-        if frame == self.config.base_frame:
-            self._grid.reset()  # without odometry only the image's own evidence holds
-        stamp_ns = evidence.header.stamp_ns
+        if frame == self.config.base_frame and waiting.number != self._added_set:
+            self._grid.reset()  # without odometry only the set's own evidence holds
+        self._added_set = waiting.number
+        stamp_ns = self._time(evidence)
         self._grid.update(
             roles=evidence.mask,
             camera=evidence.view.camera,
@@ -192,17 +209,39 @@ class Mapper:
             depth=evidence.depth,
             confidence=evidence.confidence,
         )
+        return stamp_ns
+
+    def _time(self, evidence: Evidence) -> int:
+        """Return the time at which the grid takes evidence: it does not go back between cameras.
+
+        Only an image that is older than its own camera's last one is a jump back in time.
+        """
+        camera, stamp_ns = evidence.camera, evidence.header.stamp_ns
+        if stamp_ns < self._newest_ns.get(camera, stamp_ns):
+            self._newest_ns.clear()
+        self._newest_ns[camera] = stamp_ns
+        return max(self._newest_ns.values())
+
+    def _show(self, stamp_ns: int) -> StampedGrid | None:
+        """Return the grid if one is due."""
+        assert self._grid is not None
         with self._lock:
             self._seen_at = time.monotonic()
             if not self._due(stamp_ns):
                 return None
-            self._shown = (stamp_ns, self._grid.snapshot(stamp_ns, frame))
+            self._shown = (stamp_ns, self._grid.snapshot(stamp_ns, self.frame))
             return self._shown
 
     def _forget(self, evidence: Evidence) -> None:
-        """Drop a waiting image and all before it."""
-        while self._waiting and self._waiting[0][0].header.stamp_ns <= evidence.header.stamp_ns:
-            self._waiting.popleft()
+        """Drop a waiting image and all before it of its camera."""
+        camera, stamp_ns = evidence.camera, evidence.header.stamp_ns
+        kept = [
+            one
+            for one in self._waiting
+            if one.evidence.camera != camera or one.evidence.header.stamp_ns > stamp_ns
+        ]
+        self._waiting.clear()
+        self._waiting.extend(kept)
 
     def _place(self, header: Header) -> tuple[str, Matrix] | None:
         """Return the grid's frame and `T_grid_base`; None while TF has yet to name that frame.
@@ -225,13 +264,10 @@ class Mapper:
 
     def _small(self, camera: Camera, width: int, height: int) -> Camera:
         """Return the scaled camera, the same object for every image: it keeps its rays."""
-        if (
-            self._scaled is None
-            or self._scaled[0] is not camera
-            or (self._scaled[1].width, self._scaled[1].height) != (width, height)
-        ):
-            self._scaled = (camera, camera.resized(width, height))
-        return self._scaled[1]
+        small = self._scaled.get(camera)
+        if small is None or (small.width, small.height) != (width, height):
+            small = self._scaled[camera] = camera.resized(width, height)
+        return small
 
     def _due(self, stamp_ns: int) -> bool:
         rate, last = self.config.grid.rate, self._published_ns

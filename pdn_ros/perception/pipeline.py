@@ -1,6 +1,7 @@
 """The pipeline from image to prediction, for node, command line and replay."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ from pydantic import ValidationError
 
 from pdn_ros.classes import ClassSet, load_classes
 from pdn_ros.errors import InputError
-from pdn_ros.network import Options, Parts, PatchDriveNet, Prediction, patch_grid, predict
+from pdn_ros.network import Frame, Options, Parts, PatchDriveNet, Prediction, predict_set
+from pdn_ros.network.predict import image_grid
 from pdn_ros.network.selector import default_budget
 from pdn_ros.perception.backends import load_parts
 from pdn_ros.perception.backends.accuracy import street_image
@@ -41,7 +43,7 @@ class Pipeline:
         self._memory_limit: int | None = None
         self._on_spare = False
         self._deadline = Deadline(self.config.deadline_ms)
-        self._size, self._started = (0, 0), 0.0
+        self._sizes, self._started = "", 0.0
 
     @torch.inference_mode()
     def warm_up(self, width: int, height: int) -> None:
@@ -56,13 +58,12 @@ class Pipeline:
         Raises:
             InputError: Images of this size cannot be segmented.
         """
-        image = np.asarray(cv2.resize(street_image(), (width, height)), np.uint8)
-        self._size, self._started = (width, height), monotonic()
+        frames = [Frame(np.asarray(cv2.resize(street_image(), (width, height)), np.uint8))]
         try:
-            count = patch_grid(height, width, self.network).count
+            count = self._count(frames)
             # Always with patches, so that the refinement is built too.
             budget = max(1, self._wanted(count)) if self.config.mode == "patch" else 0
-            self._predict(image, None, count, Options(mode=self.config.mode, budget=budget))
+            self._predict(frames, count, Options(mode=self.config.mode, budget=budget))
         except ValueError as error:
             raise InputError(str(error)) from error
 
@@ -97,8 +98,8 @@ class Pipeline:
         """What the present image waits for; empty if nothing. Thread-safe."""
         if not self._parts.building:
             return ""
-        (width, height), seconds = self._size, monotonic() - self._started
-        return f"building the models for {width}x{height} images ({seconds:.0f} s so far)"
+        seconds = monotonic() - self._started
+        return f"building the models for {self._sizes} images ({seconds:.0f} s so far)"
 
     @property
     def patch_size(self) -> int:
@@ -127,7 +128,13 @@ class Pipeline:
     def _wanted(self, count: int) -> int:
         return min(count, self.config.budget or default_budget(count))
 
-    @torch.inference_mode()
+    def check(self, image: NDArray[np.uint8]) -> None:
+        """Raise InputError if an image cannot be segmented."""
+        try:
+            image_grid(image, self.network, self.config.mode)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+
     def segment(
         self,
         image: NDArray[np.uint8],
@@ -136,7 +143,7 @@ class Pipeline:
         confidence: bool = True,
         dense_scale: float = 1.0,
     ) -> Prediction:
-        """Segment one image.
+        """Segment one image: a set of one.
 
         Args:
             image: (H, W, 3) uint8 BGR; a view of a message is fine.
@@ -147,11 +154,28 @@ class Pipeline:
         Raises:
             InputError: The image is too small or not uint8 BGR, or the prior has another grid.
         """
+        (prediction,) = self.segment_set(
+            [Frame(image, prior)], confidence=confidence, dense_scale=dense_scale
+        )
+        return prediction
+
+    @torch.inference_mode()
+    def segment_set(
+        self, frames: Sequence[Frame], *, confidence: bool = True, dense_scale: float = 1.0
+    ) -> list[Prediction]:
+        """Segment the images of a rig, which share budget, deadline, threshold and memory.
+
+        Args:
+            frames: One or more images, of any sizes.
+            confidence: Whether their confidence is wanted.
+            dense_scale: Scale of the images that dense mode sees.
+
+        Raises:
+            InputError: As for `segment`, for any of the images.
+        """
         config = self.config
         try:
-            height, width = image.shape[:2]
-            count = patch_grid(height, width, self.network).count
-            self._size, self._started = (width, height), monotonic()
+            count = self._count(frames)
             models = self._parts.models
             budget, reason = self._budget(count)
             options = Options(
@@ -162,14 +186,26 @@ class Pipeline:
                 dense_scale=dense_scale,
                 confidence=confidence,
                 budget_reason=reason,
+                floor=config.rig.floor,
             )
             with self._threads():
-                done = self._predict(image, prior, count, options)
+                done = self._predict(frames, count, options)
         except ValueError as error:
             raise InputError(str(error)) from error
         if self._parts.models == models:  # times with building predict nothing
-            self._deadline.observe(done.times.total, done.times.refine, len(done.selected))
+            self._deadline.observe(
+                sum(one.times.total for one in done),
+                sum(one.times.refine for one in done),
+                sum(len(one.selected) for one in done),
+            )
         return done
+
+    def _count(self, frames: Sequence[Frame]) -> int:
+        """Return N, the number of patches of all images, and note what is segmented now."""
+        grids = [image_grid(frame.image, self.network, self.config.mode) for frame in frames]
+        self._sizes = " and ".join(dict.fromkeys(f"{one.width}x{one.height}" for one in grids))
+        self._started = monotonic()
+        return sum(one.count for one in grids)
 
     def _threads(self) -> AbstractContextManager[None]:
         """With a deadline and a compiling backend, run torch's part on one thread.
@@ -181,7 +217,7 @@ class Pipeline:
         return one_thread() if compiled and self.config.deadline_ms else nullcontext()
 
     def _budget(self, count: int) -> tuple[int, str]:
-        """Return K for the next image of N = `count` patches and the reason for it."""
+        """Return K for the next set of N = `count` patches and the reason for it."""
         reason = "asked for" if self.config.budget else "a quarter of the patches"
         if self.config.mode != "patch":
             return 0, reason
@@ -193,20 +229,12 @@ class Pipeline:
             return self._memory_limit, "out of GPU memory"
         return budget, reason
 
-    def _predict(
-        self,
-        image: NDArray[np.uint8],
-        prior: NDArray[np.float32] | None,
-        count: int,
-        options: Options,
-    ) -> Prediction:
+    def _predict(self, frames: Sequence[Frame], count: int, options: Options) -> list[Prediction]:
         """Predict with as many patches as fit into memory, as a last resort on the CPU."""
         while True:
             budget = options.budget or 0
             try:
-                return predict(
-                    self._parts, self.network, image, options, prior=prior, device=self.device
-                )
+                return predict_set(self._parts, self.network, frames, options, device=self.device)
             except torch.OutOfMemoryError as error:
                 if budget == 0 and self._on_spare:
                     raise InputError("out of memory: give smaller images") from error

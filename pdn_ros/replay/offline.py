@@ -20,7 +20,7 @@ from pdn_ros.messages.patches import write_patches
 from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.perception.lidar import DepthImage
 from pdn_ros.perception.mapping import Evidence, Mapper
-from pdn_ros.perception.perception import Observation, Perception
+from pdn_ros.perception.perception import CameraImage, Observation, Perception
 from pdn_ros.replay.drive import Drive, RecordedImage, Scan
 from pdn_ros.replay.output import CONFIDENCE, MASK, OCCUPANCY, PATCHES, TYPES, Output
 from pdn_ros.replay.results import KINDS, NAN
@@ -53,7 +53,8 @@ class Replay:
         self.backend = pipeline.backend
         self.rate_hz = NAN
         self._warm = False
-        self._scans = ScanReplay(drive, config, pipeline.patch_size, self._perception.cameras)
+        self._inputs = self._perception.cameras[""]
+        self._scans = ScanReplay(drive, config, pipeline.patch_size, self._inputs.infos)
         self._mappers = {
             kind: self._perception.mapper if kind == "fused" else self._mapper(kind, config)
             for kind in KINDS
@@ -68,7 +69,7 @@ class Replay:
                 writer.topic(topic, msgtype, LATCHED if topic == OCCUPANCY else VOLATILE)
             for event in self.drive.events(self.settings.limit):
                 if isinstance(event, CameraInfo):
-                    self._perception.cameras.put(event)
+                    self._inputs.infos.put(event)
                 elif isinstance(event, Scan):
                     self._project(event)
                 else:
@@ -84,8 +85,8 @@ class Replay:
         projected = self._scans.project(scan)
         if projected is not None:
             prior, view = projected
-            self._perception.lidar.put_prior(prior)
-            self._perception.lidar.put_depth(DepthImage.of(scan.header.stamp_ns, view.depth))
+            self._inputs.lidar.put_prior(prior)
+            self._inputs.lidar.put_depth(DepthImage.of(scan.header.stamp_ns, view.depth))
 
     def _output(self, recorded: RecordedImage, writer: RawWriter) -> Output:
         """Take the perception node's way."""
@@ -97,7 +98,8 @@ class Replay:
                 perception.pipeline.segment(recorded.image)  # models are built; not timed
                 self._warm = True
             start = time.perf_counter()
-            observation = perception.segment(recorded.header, recorded.image)
+            image = CameraImage(recorded.header, recorded.image)
+            (observation,) = perception.segment([image])
         except InputError as error:
             return Output(error=str(error))
         latency_ms = 1000 * (time.perf_counter() - start)
@@ -128,7 +130,7 @@ class Replay:
         if depth is not None:
             seen = roles_of_returns(depth, view.camera, view.T_base_camera)
             evidence["lidar"] = Evidence(header, view, seen, None, depth)
-        due = {kind: self._mappers[kind].add(one) for kind, one in evidence.items()}
+        due = {kind: self._mappers[kind].add([one]) for kind, one in evidence.items()}
         return {kind: grid[1] for kind, grid in due.items() if grid is not None}
 
     def _mapper(self, kind: str, config: PerceptionConfig) -> Mapper:

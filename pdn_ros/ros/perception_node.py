@@ -20,7 +20,7 @@ from pdn_ros.msg import PatchPrior
 from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.perception.lidar import DepthImage
 from pdn_ros.perception.mapping import StampedGrid
-from pdn_ros.perception.perception import Perception
+from pdn_ros.perception.perception import CameraImage, Perception
 from pdn_ros.ros import publishers
 from pdn_ros.ros.decoding import decode
 from pdn_ros.ros.diagnostics import Condition, Level
@@ -118,15 +118,15 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         header, image = decode(data, compressed=compressed, max_pixels=config.max_pixels)
         self._keep_up(perception, config, header)
 
-        observation = perception.segment(
-            header, image, confidence=self.wanted(*publishers.NEED_CONFIDENCE)
+        (observation,) = perception.segment(
+            [CameraImage(header, image)], confidence=self.wanted(*publishers.NEED_CONFIDENCE)
         )
         publishers.publish_prediction(self, observation, config)
 
         if self.wanted(*publishers.NEED_PLACE):
             perception.locate(observation)
         if self.wanted("occupancy"):
-            self._publish_grid(perception.map(observation))
+            self._publish_grid(perception.map([observation]))
 
         publishers.publish_costmap(self, observation, perception, config)
         publishers.publish_pictures(self, observation, perception.pipeline.classes)
@@ -149,7 +149,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             self._publish_grid(self._perception.mapper.expired())
             on_demand = self.inputs_on_demand
             awaited = bool(on_demand) and on_demand[0].get_publisher_count() > 0
-            self._perception.lidar.awaited = awaited
+            self._perception.cameras[""].lidar.awaited = awaited
 
     def forget(self, stamp_ns: int | None = None) -> None:  # noqa: ARG002
         """Have the worker forget evidence and priors before the next image."""
@@ -201,7 +201,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         }
 
     def _prior_state(self) -> str:
-        lidar = self._perception.lidar if self._perception is not None else None
+        lidar = self._perception.cameras[""].lidar if self._perception is not None else None
         if lidar is None:
             return "none"
         return "awaited" if lidar.awaited and lidar.state == "none" else lidar.state
@@ -255,17 +255,17 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         self._infos += 1
         if self._perception is not None:
             info = read_camera_info(data, max_pixels=self.config.max_pixels)
-            self._perception.cameras.put(info)
+            self._perception.cameras[""].infos.put(info)
 
     def _take_prior(self, data: bytes) -> None:
         if self._perception is not None:
-            self._perception.lidar.put_prior(read_prior(data))
+            self._perception.cameras[""].lidar.put_prior(read_prior(data))
             self._prior_at = time.monotonic()
 
     def _take_depth(self, data: bytes) -> None:
         if self._perception is not None:
             depth = DepthImage(read_header(data).stamp_ns, lambda: read_depth(data)[1])
-            self._perception.lidar.put_depth(depth)
+            self._perception.cameras[""].lidar.put_depth(depth)
 
     def _reset_grid(self, _: Any, response: Any) -> Any:
         self._forget.set()

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from pdn_ros.network import NetworkConfig, PatchDriveNet, patch_grid
+from pdn_ros.network import (
+    Frame,
+    NetworkConfig,
+    Options,
+    PatchDriveNet,
+    patch_grid,
+    predict,
+    predict_set,
+)
 from pdn_ros.network.refinement import sample_context
 
 
@@ -91,3 +99,29 @@ def test_context_scale_follows_the_image_size() -> None:
     assert patch_grid(480, 640, config).scale == 0.5
     assert patch_grid(480, 640, config, alone=True).scale == 1.0
     assert patch_grid(720, 960, config, alone=True).scale == 0.5
+
+
+@torch.inference_mode()
+def test_a_set_shares_one_budget_and_each_image_is_refined_by_itself(net) -> None:
+    # The first has the higher scores: its patches are bought from the second's budget.
+    first, second = noise(256, 512), noise(200, 300)[::-1].copy()
+    found = predict_set(net, net.config, [Frame(first, np.ones((2, 4), np.float32)), Frame(second)],
+                        Options(budget=5, lidar_weight=1.0))  # fmt: skip
+    assert [len(one.selected) for one in found] == [5, 0]
+    assert [one.budget for one in found] == [5, 5]
+    assert [one.prior_used for one in found] == [True, False]
+    prior = np.ones((2, 4), np.float32)
+    alone = predict(net, net.config, first, Options(budget=5, lidar_weight=1.0), prior=prior)
+    np.testing.assert_array_equal(found[0].mask, alone.mask)
+    np.testing.assert_array_equal(found[1].mask, net.predict(second, budget=0).mask)
+
+
+@torch.inference_mode()
+def test_the_set_s_default_budget_is_a_quarter_of_all_patches(net) -> None:
+    found = predict_set(
+        net, net.config, [Frame(noise(256, 512)), Frame(noise(256, 256))], Options()
+    )
+    assert sum(len(one.selected) for one in found) == found[0].budget == 3
+    for one in found:
+        parts = ("preprocess", "context", "select", "refine", "compose")
+        assert one.times.total == pytest.approx(sum(getattr(one.times, part) for part in parts))

@@ -53,7 +53,7 @@ class World:
     def add(self, stamp_ns: int):
         header = Header(stamp_ns, "camera")
         view = self.mapper.view(header, camera())
-        return self.mapper.add(Evidence(header, view, road()))
+        return self.mapper.add([Evidence(header, view, road())])
 
     def odometry(self, stamp_ns: int, x: float) -> None:
         self.transforms.set("odom", "base_link", stamp_ns, at(x))

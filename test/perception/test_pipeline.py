@@ -6,7 +6,7 @@ import torch
 
 from pdn_ros.config import build
 from pdn_ros.errors import InputError
-from pdn_ros.network import predict
+from pdn_ros.network import predict_set
 from pdn_ros.perception import Pipeline, PipelineConfig
 from pdn_ros.perception.backends import available, pick
 from pdn_ros.perception.deadline import Deadline
@@ -118,9 +118,9 @@ def test_under_a_deadline_torch_keeps_out_of_the_way(
 
     def watched(*args, **kwargs):
         seen.append(torch.get_num_threads())
-        return predict(*args, **kwargs)
+        return predict_set(*args, **kwargs)
 
-    monkeypatch.setattr(module, "predict", watched)
+    monkeypatch.setattr(module, "predict_set", watched)
     pipeline = Pipeline(PipelineConfig(backend=backend, device="cpu", deadline_ms=deadline_ms))
     before = torch.get_num_threads()
     torch.set_num_threads(2)
