@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from pdn_ros.messages.camera_info import read_camera_info
@@ -33,9 +34,12 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
             "lidar_projection",
             LidarProjectionConfig,
             subject=("cloud", "prior"),
-            topics=TOPICS,
             **options,
         )
+
+    def topics(self, config: LidarProjectionConfig) -> dict[str, tuple[type, QoSProfile]]:  # noqa: ARG002
+        """Return the outputs."""
+        return TOPICS
 
     def setup(self, config: LidarProjectionConfig) -> None:
         """Make the projector."""

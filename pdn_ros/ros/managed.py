@@ -15,7 +15,7 @@ from pdn_ros.ros.bond import Bond
 from pdn_ros.ros.diagnostics import Condition, Health, Level
 from pdn_ros.ros.namesakes import Namesakes
 from pdn_ros.ros.parameters import Parameters
-from pdn_ros.ros.slot import Worker
+from pdn_ros.ros.slot import LatestSlot, Worker
 from pdn_ros.ros.tf import TfListener
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -41,7 +41,6 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         name: Name of the node.
         kind: Type of its configuration.
         subject: Input and output for the diagnostics: ("image", "mask").
-        topics: Outputs: name below `~/` -> message type and QoS.
     """
 
     def __init__(
@@ -50,7 +49,6 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         kind: type[AnyConfig],
         *,
         subject: tuple[str, str],
-        topics: dict[str, tuple[type, QoSProfile]],
         **options: Any,
     ) -> None:
         super().__init__(name, **options)
@@ -60,7 +58,6 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         self.inputs: list[Any] = []
         self.inputs_on_demand: list[Any] = []
         self._subject = subject
-        self._topics = topics
         self._outputs: dict[str, Any] = {}
         self._state = "unconfigured"
         self._watch: Any = None
@@ -92,6 +89,10 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         """Free what `setup` made, even if it did not finish."""
         raise NotImplementedError
 
+    def topics(self, config: AnyConfig) -> dict[str, tuple[type, QoSProfile]]:
+        """Return the outputs: name below `~/` -> message type and QoS."""
+        raise NotImplementedError
+
     def subscribe(self) -> list[Any]:
         """Subscribe to the inputs; the first is the one that is processed."""
         raise NotImplementedError
@@ -103,6 +104,10 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
     def demands(self) -> bool:
         """Say whether the inputs on demand are needed; asked only while the others are open."""
         return self.wanted()
+
+    def slot(self) -> LatestSlot[Any]:
+        """Return what holds the messages for the worker."""
+        return LatestSlot()
 
     def work(self, item: Any) -> None:
         """Process one message, in the worker's thread."""
@@ -121,6 +126,11 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
 
     def poll(self) -> None:
         """Do what has to be done a few times a second while active, in the executor's thread."""
+
+    def silent(self) -> list[str]:
+        """Return the topics of inputs that are processed and no longer come."""
+        quiet = time.monotonic() - self._heard_at >= SILENCE_S
+        return [self.inputs[0].topic_name] if quiet else []
 
     def conditions(self) -> Iterator[Condition]:
         """Yield what holds now, besides what every node reports."""
@@ -148,6 +158,16 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         self._heard_at = time.monotonic()
         self.health.restart()
 
+    def failed(self, error: Exception, what: str = "") -> None:
+        """Report what made an input useless; `what` names it, else it is the subject."""
+        what = what or self._subject[0]
+        if not isinstance(error, InputError | LookupError):
+            line = f"{what} dropped: {type(error).__name__}: {error}"
+            self.health.report(type(error).__name__, line)
+            return
+        line = str(error)
+        self.health.report(what, line if line.startswith(what) else f"{what}: {line}")
+
     def guard(self, kind: str, take: Callable[[bytes], None]) -> Callable[[bytes], None]:
         """Return a callback for an input that reports errors, as the executor would not.
 
@@ -160,7 +180,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
             try:
                 take(data)
             except Exception as error:  # noqa: BLE001 - reported; the next message may be good
-                self._failed(error, kind)
+                self.failed(error, kind)
 
         return guarded
 
@@ -196,7 +216,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
             self.config = self.parameters.config()
             self.transforms = TfListener(self, self.health.report)
             self.setup(self.config)
-            for name, (kind, qos) in self._topics.items():
+            for name, (kind, qos) in self.topics(self.config).items():
                 self._outputs[name] = self.create_lifecycle_publisher(kind, f"~/{name}", qos)
         except Exception as error:  # noqa: BLE001 - whatever fails, the node stays unconfigured
             known = isinstance(error, InputError)
@@ -218,7 +238,12 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         if self.transforms is not None:
             self.transforms.open()
         self.worker = Worker(
-            self._subject[0], self._work, self._failed, idle=self.idle, waits=self.waits
+            self._subject[0],
+            self._work,
+            self.failed,
+            idle=self.idle,
+            waits=self.waits,
+            slot=self.slot(),
         )
         self._listen()
         self._bond.start()
@@ -323,15 +348,6 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         else:
             self.health.restart()  # no result is expected
 
-    def _failed(self, error: Exception, what: str = "") -> None:
-        what = what or self._subject[0]
-        if not isinstance(error, InputError | LookupError):
-            line = f"{what} dropped: {type(error).__name__}: {error}"
-            self.health.report(type(error).__name__, line)
-            return
-        line = str(error)
-        self.health.report(what, line if line.startswith(what) else f"{what}: {line}")
-
     def _conditions(self) -> Iterator[Condition]:
         self._namesakes.poll()
         if other := self._namesakes.other():
@@ -349,8 +365,10 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         """Report missing input or results, and stamps of another clock."""
         what, result = self._subject
         waited_s = self.health.waited_s()
+        if silent := self.silent():
+            yield Condition(Level.WARN, f"no {what} on {', '.join(silent)}")
         if time.monotonic() - self._heard_at >= SILENCE_S:
-            yield Condition(Level.WARN, f"no {what} on {self.inputs[0].topic_name}")
+            pass  # nothing comes: nothing is due
         elif delay := self.delay():
             yield Condition(Level.WARN, delay)
         elif waited_s >= ANSWER_S and self.wanted():

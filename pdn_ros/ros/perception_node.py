@@ -1,18 +1,19 @@
-"""The perception node: camera images in, masks, grid and costmap inputs out."""
+"""The perception node: images of a camera or a rig in, masks, grid and costmap inputs out."""
 
 import gc
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Float32
 from std_srvs.srv import Empty, SetBool
 
 from pdn_ros.messages.camera_info import read_camera_info
-from pdn_ros.messages.cdr import Header, read_header
+from pdn_ros.messages.cdr import read_header
 from pdn_ros.messages.images import read_depth
 from pdn_ros.messages.occupancy import write_grid
 from pdn_ros.messages.patches import read_prior
@@ -20,40 +21,38 @@ from pdn_ros.msg import PatchPrior
 from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.perception.lidar import DepthImage
 from pdn_ros.perception.mapping import StampedGrid
-from pdn_ros.perception.perception import CameraImage, Perception
+from pdn_ros.perception.perception import CameraImage, Observation, Perception
 from pdn_ros.ros import publishers
 from pdn_ros.ros.decoding import decode
 from pdn_ros.ros.diagnostics import Condition, Level
-from pdn_ros.ros.managed import SILENCE_S, ManagedNode
+from pdn_ros.ros.feed import Feed
+from pdn_ros.ros.managed import ManagedNode
+from pdn_ros.ros.publishers import Outputs
 from pdn_ros.ros.qos import latest_only
+from pdn_ros.ros.slot import LatestSet
 from pdn_ros.ros.spin import run
 
 JUMP_NS = 500_000_000
 """An image older than its predecessor by more than this means that a recording restarted."""
-LOSS_WINDOW = 9
-"""Polls over which the numbers of images and camera_infos are compared: 1.6 s."""
-LOSS_MESSAGES = 6
+
+Message = tuple[bytes, int]
+"""An image as it came, and when, nanoseconds."""
 
 
 class PerceptionNode(ManagedNode[PerceptionConfig]):
-    """Runs perception on the newest image in a thread; publishes what has subscribers."""
+    """Runs perception on the newest images in a thread; publishes what has subscribers."""
 
     def __init__(self, **options: Any) -> None:
         self._perception: Perception | None = None
         self._applied: PerceptionConfig | None = None
         self._enabled = True
         self._forget = threading.Event()
-        self._last_ns = 0
-        self._refined = 0
         self._overhead_ms = 0.0
-        self._prior_at: float | None = None
-        self._images = self._infos = 0
-        self._counts: deque[tuple[int, int]] = deque(maxlen=LOSS_WINDOW)
+        self._feeds = {"": Feed()}
         super().__init__(
             "perception",
             PerceptionConfig,
             subject=("image", "mask"),
-            topics=publishers.TOPICS,
             **options,
         )
         self.create_service(Empty, "~/reset_grid", self._reset_grid)
@@ -66,6 +65,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             config, self.transforms, report=self.health.report, note=self.get_logger().info
         )
         self._applied = config
+        self._feeds = {name: Feed(name) for name in self._perception.cameras}
         pipeline = self._perception.pipeline
         for size in config.warm_up:
             width, height = (int(side) for side in size.split("x"))
@@ -78,60 +78,92 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         self._perception = None
         gc.collect()
 
+    def topics(self, config: PerceptionConfig) -> dict[str, tuple[type, QoSProfile]]:
+        """Return the outputs."""
+        return publishers.topics(config.cameras or ("",))
+
+    def slot(self) -> LatestSet[Message]:
+        """Return what holds the newest image of each camera."""
+        return LatestSet(tuple(self._feeds), lambda: self.config.sync_ms / 1000)
+
     def subscribe(self) -> list[Any]:
         """Subscribe; images arrive serialized and are read by the worker."""
         config = self.config
         compressed = config.image_transport == "compressed"
         kind, name = (CompressedImage, "image/compressed") if compressed else (Image, "image")
-        self._counts.clear()
         if self._perception is not None:
             publishers.publish_classes(self, self._perception.pipeline.classes)
-        take_info = self.guard("camera_info", self._take_info)
-        return [
-            self.create_subscription(
-                kind, name, self._take_image, latest_only(config.image_qos), raw=True
-            ),
-            self.create_subscription(CameraInfo, "camera_info", take_info, latest_only(), raw=True),
-        ]
+        found = []
+        for feed in self._feeds.values():
+            feed.restart()
+            image, qos = partial(self._take_image, feed), latest_only(config.image_qos)
+            found.append(self.create_subscription(kind, feed.topic(name), image, qos, raw=True))
+            found.append(self._listen_to(CameraInfo, feed, "camera_info", self._take_info))
+        return found
 
     def subscribe_on_demand(self) -> list[Any]:
         """Subscribe to the LiDAR node's outputs, which it computes only for subscribers."""
-        self._prior_at = None
-        return [
-            self.create_subscription(kind, name, self.guard(name, take), latest_only(), raw=True)
-            for kind, name, take in (
-                (PatchPrior, "lidar_prior", self._take_prior),
-                (Image, "lidar_depth", self._take_depth),
-            )
-        ]
+        found = []
+        for feed in self._feeds.values():
+            feed.prior_at = None
+            found.append(self._listen_to(PatchPrior, feed, "lidar_prior", self._take_prior))
+            found.append(self._listen_to(Image, feed, "lidar_depth", self._take_depth))
+        return found
+
+    def _listen_to(
+        self, kind: type, feed: Feed, name: str, take: Callable[[Feed, bytes], None]
+    ) -> Any:
+        topic = feed.topic(name)
+        guarded = self.guard(topic, partial(take, feed))
+        return self.create_subscription(kind, topic, guarded, latest_only(), raw=True)
 
     def demands(self) -> bool:
         """Say whether masks are being made."""
         return self._enabled and self.wanted()
 
-    def work(self, item: tuple[bytes, int]) -> None:
-        """Process one image: decode, segment, publish, map, publish the rest."""
-        data, received_ns = item
+    def work(self, item: dict[str, Message]) -> None:
+        """Process one image or a set: decode, segment, publish masks, map, publish the rest."""
         perception, config = self._perception, self.config
         assert perception is not None
-        compressed = config.image_transport == "compressed"
-        header, image = decode(data, compressed=compressed, max_pixels=config.max_pixels)
-        self._keep_up(perception, config, header)
+        images = [read for name in self._feeds if (read := self._read(name, item)) is not None]
+        if not images:
+            return
+        self._keep_up(perception, config, images)
 
-        (observation,) = perception.segment(
-            [CameraImage(header, image)], confidence=self.wanted(*publishers.NEED_CONFIDENCE)
+        observations = perception.segment(
+            images, confidence=self._wanted_of_any(*publishers.NEED_CONFIDENCE)
         )
-        publishers.publish_prediction(self, observation, config)
+        outputs = [(Outputs(self, one.camera), one) for one in observations]
+        for out, one in outputs:
+            publishers.publish_prediction(out, one, config)
+            self._feeds[one.camera].answered()
 
-        if self.wanted(*publishers.NEED_PLACE):
-            perception.locate(observation)
+        for out, one in outputs:
+            if out.wanted(*publishers.NEED_PLACE):
+                perception.locate(one)
         if self.wanted("occupancy"):
-            self._publish_grid(perception.map([observation]))
+            self._publish_grid(perception.map(observations))
 
-        publishers.publish_costmap(self, observation, perception, config)
-        publishers.publish_pictures(self, observation, perception.pipeline.classes)
-        self._finish(header, observation.prediction.times.total, received_ns)
-        self._refined = len(observation.prediction.selected)
+        for out, one in outputs:
+            publishers.publish_costmap(out, one, perception, config)
+            publishers.publish_pictures(out, one, perception.pipeline.classes)
+        self._finish(observations, max(received_ns for _, received_ns in item.values()))
+
+    def _read(self, name: str, item: dict[str, Message]) -> CameraImage | None:
+        """Read a camera's image; None if it has none, nobody wants it, or it cannot be read."""
+        feed, perception, config = self._feeds[name], self._perception, self.config
+        if name not in item or perception is None or not Outputs(self, name).wanted():
+            return None
+        compressed = config.image_transport == "compressed"
+        try:
+            data, _ = item[name]
+            header, pixels = decode(data, compressed=compressed, max_pixels=config.max_pixels)
+            perception.pipeline.check(pixels)
+        except Exception as error:  # noqa: BLE001 - reported; the other cameras go on
+            feed.failure = str(error)
+            self.failed(error, feed.topic("image"))
+            return None
+        return CameraImage(header, pixels, name)
 
     def idle(self) -> None:
         """Add masks whose transforms have come late to the grid."""
@@ -143,17 +175,23 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         return self._perception is not None and self._perception.mapper.waits
 
     def poll(self) -> None:
-        """Clear the grid when the camera is lost; check whether there is a LiDAR."""
-        self._counts.append((self._images, self._infos))
+        """Clear the grid when all cameras are lost; check whether there is a LiDAR."""
+        for feed in self._feeds.values():
+            feed.poll()
         if self._perception is not None:
             self._publish_grid(self._perception.mapper.expired())
-            on_demand = self.inputs_on_demand
-            awaited = bool(on_demand) and on_demand[0].get_publisher_count() > 0
-            self._perception.cameras[""].lidar.awaited = awaited
+            priors = self.inputs_on_demand[::2] or [None] * len(self._feeds)
+            for inputs, prior in zip(self._perception.cameras.values(), priors, strict=True):
+                inputs.lidar.awaited = prior is not None and prior.get_publisher_count() > 0
 
     def forget(self, stamp_ns: int | None = None) -> None:  # noqa: ARG002
         """Have the worker forget evidence and priors before the next image."""
         self._forget.set()
+
+    def silent(self) -> list[str]:
+        """Return the image topics on which nothing comes."""
+        images = zip(self._feeds.values(), self.inputs[::2], strict=True)
+        return [subscription.topic_name for feed, subscription in images if feed.silent()]
 
     def delay(self) -> str:
         """Say that a model is being built."""
@@ -178,13 +216,13 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             yield Condition(Level.WARN, perception.pipeline.fallback)
         if not self.inputs:
             return
-        if self._prior_at is not None and time.monotonic() - self._prior_at >= SILENCE_S:
-            since = time.monotonic() - self._prior_at
-            yield Condition(Level.WARN, f"the LiDAR's prior is lost for {since:.0f} s")
+        for feed in self._feeds.values():
+            yield from feed.conditions()
+            if feed.name and not self.delay():  # of a single camera every node's reports say it
+                yield from feed.unanswered()
         frame, base = self.config.grid.frame, self.config.base_frame
         if self.wanted("occupancy") and not transforms.connected(frame, base):
             yield Condition(Level.WARN, f"the grid stands in {base}: TF has no {frame}")
-        yield from self._losses()
 
     def values(self) -> dict[str, str]:
         """Return backend, mode, K and prior for the diagnostics."""
@@ -194,36 +232,39 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             "backend": pipeline.backend if pipeline else "none",
             "precision": pipeline.precision if pipeline else "none",
             "mode": self.config.mode,
-            "K": str(self._refined),
+            "K": str(sum(feed.refined for feed in self._feeds.values())),
             "overhead_ms": f"{self._overhead_ms:.1f}",
-            "prior": self._prior_state(),
+            **self._camera_values(),
             "enabled": str(self._enabled).lower(),
         }
 
-    def _prior_state(self) -> str:
-        lidar = self._perception.cameras[""].lidar if self._perception is not None else None
-        if lidar is None:
+    def _camera_values(self) -> dict[str, str]:
+        found = {}
+        for name, feed in self._feeds.items():
+            if name:
+                found[f"{name}.K"] = str(feed.refined)
+            found[f"{name}.prior" if name else "prior"] = self._prior_state(name)
+        return found
+
+    def _prior_state(self, name: str) -> str:
+        if self._perception is None:
             return "none"
+        lidar = self._perception.cameras[name].lidar
         return "awaited" if lidar.awaited and lidar.state == "none" else lidar.state
 
-    def _losses(self) -> Iterator[Condition]:
-        """Say when most images are lost between camera and node, as with Fast DDS's defaults."""
-        if len(self._counts) < LOSS_WINDOW:
-            return
-        (images_before, infos_before), (images, infos) = self._counts[0], self._counts[-1]
-        came, announced = images - images_before, infos - infos_before
-        if announced >= LOSS_MESSAGES and came < 0.5 * announced:
-            yield Condition(
-                Level.WARN,
-                f"{came} images for {announced} camera_infos: the others were lost on their way; "
-                "set FASTRTPS_DEFAULT_PROFILES_FILE to config/fastdds.xml in the camera's shell",
-            )
+    def _wanted_of_any(self, *names: str) -> bool:
+        """Say whether one of the outputs has a subscriber, of any camera."""
+        return any(Outputs(self, camera).wanted(*names) for camera in self._feeds)
 
-    def _keep_up(self, perception: Perception, config: PerceptionConfig, header: Header) -> None:
-        """Take over what has changed since the last image."""
-        if self._last_ns - header.stamp_ns > JUMP_NS:
-            self.reset("an image is older than the one before", header.stamp_ns)
-        self._last_ns = header.stamp_ns
+    def _keep_up(
+        self, perception: Perception, config: PerceptionConfig, images: list[CameraImage]
+    ) -> None:
+        """Take over what has changed since the last images."""
+        for image in images:
+            feed, stamp_ns = self._feeds[image.camera], image.header.stamp_ns
+            if feed.last_ns - stamp_ns > JUMP_NS:
+                self.reset("an image is older than the one before", stamp_ns)
+            feed.last_ns = stamp_ns
         if self._forget.is_set():
             self._forget.clear()
             perception.reset()
@@ -231,41 +272,45 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             perception.reconfigure(config)
             self._applied = config
 
-    def _finish(self, header: Header, processing_ms: float, received_ns: int) -> None:
-        age_ms = self.age_ms(header.stamp_ns)
+    def _finish(self, observations: list[Observation], received_ns: int) -> None:
+        """Note what the set took; the oldest of its images gives its age."""
+        processing_ms = sum(one.prediction.times.total for one in observations)
+        age_ms = self.age_ms(min(one.header.stamp_ns for one in observations))
         self._overhead_ms = (time.time_ns() - received_ns) / 1e6 - processing_ms
         self.send("debug/processing_time_ms", Float32(data=processing_ms))
         self.send("debug/pipeline_latency_ms", Float32(data=age_ms))
         self.send("debug/overhead_ms", Float32(data=self._overhead_ms))
         self.health.done(age_ms)
+        for one in observations:
+            self._feeds[one.camera].refined = len(one.prediction.selected)
 
     def _publish_grid(self, due: StampedGrid | None) -> None:
         if due is not None:
             self.send("occupancy", write_grid(*due))
 
-    def _take_image(self, data: bytes, info: dict[str, int]) -> None:
-        self._images += 1
+    def _take_image(self, feed: Feed, data: bytes, info: dict[str, int]) -> None:
+        feed.arrived(wanted=self._enabled and Outputs(self, feed.name).wanted())
         if not self._enabled:
             self.skip()
         else:
             # Not every middleware gives a message's time of receipt.
-            self.take((data, info["received_timestamp"] or time.time_ns()))
+            self.take({feed.name: (data, info["received_timestamp"] or time.time_ns())})
 
-    def _take_info(self, data: bytes) -> None:
-        self._infos += 1
+    def _take_info(self, feed: Feed, data: bytes) -> None:
+        feed.infos += 1
         if self._perception is not None:
             info = read_camera_info(data, max_pixels=self.config.max_pixels)
-            self._perception.cameras[""].infos.put(info)
+            self._perception.cameras[feed.name].infos.put(info)
 
-    def _take_prior(self, data: bytes) -> None:
+    def _take_prior(self, feed: Feed, data: bytes) -> None:
         if self._perception is not None:
-            self._perception.cameras[""].lidar.put_prior(read_prior(data))
-            self._prior_at = time.monotonic()
+            self._perception.cameras[feed.name].lidar.put_prior(read_prior(data))
+            feed.prior_at = time.monotonic()
 
-    def _take_depth(self, data: bytes) -> None:
+    def _take_depth(self, feed: Feed, data: bytes) -> None:
         if self._perception is not None:
             depth = DepthImage(read_header(data).stamp_ns, lambda: read_depth(data)[1])
-            self._perception.cameras[""].lidar.put_depth(depth)
+            self._perception.cameras[feed.name].lidar.put_depth(depth)
 
     def _reset_grid(self, _: Any, response: Any) -> Any:
         self._forget.set()

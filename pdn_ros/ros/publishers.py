@@ -1,6 +1,7 @@
 """The outputs of the perception node, computed only for subscribers."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -46,8 +47,48 @@ TOPICS: dict[str, tuple[type, QoSProfile]] = {
     "label_info": (LabelInfo, LATCHED),
     "classes": (ClassesMessage, LATCHED),
 }
+COMMON = (
+    "occupancy",
+    "debug/processing_time_ms",
+    "debug/pipeline_latency_ms",
+    "debug/overhead_ms",
+    "label_info",
+    "classes",
+)
+"""Outputs that all cameras of a rig share."""
 NEED_CONFIDENCE = ("confidence", "occupancy", "costmap/confidence")
 NEED_PLACE = ("occupancy", "costmap/points", "patch_markers")
+
+
+def topic(camera: str, name: str) -> str:
+    """Return the name of an output: behind its camera's, if it has one."""
+    return f"{camera}/{name}" if camera and name not in COMMON else name
+
+
+def topics(cameras: Sequence[str]) -> dict[str, tuple[type, QoSProfile]]:
+    """Return all outputs of cameras: name -> message type and QoS."""
+    return {topic(camera, name): TOPICS[name] for camera in cameras for name in TOPICS}
+
+
+class Outputs:
+    """The outputs of one camera.
+
+    Args:
+        node: The node that publishes them.
+        camera: Name of the camera in its rig; empty for a single camera.
+    """
+
+    def __init__(self, node: "ManagedNode[PerceptionConfig]", camera: str) -> None:
+        self._node = node
+        self._camera = camera
+
+    def wanted(self, *names: str) -> bool:
+        """Say whether one of the outputs has a subscriber; without names, any output."""
+        return self._node.wanted(*(topic(self._camera, name) for name in names or TOPICS))
+
+    def send(self, name: str, message: Any) -> None:
+        """Publish a message, serialized or not."""
+        self._node.send(topic(self._camera, name), message)
 
 
 def publish_classes(node: "ManagedNode[PerceptionConfig]", classes: ClassSet) -> None:
@@ -70,54 +111,50 @@ def publish_classes(node: "ManagedNode[PerceptionConfig]", classes: ClassSet) ->
     node.send("classes", message)
 
 
-def publish_prediction(
-    node: "ManagedNode[PerceptionConfig]", observation: Observation, config: PerceptionConfig
-) -> None:
+def publish_prediction(out: Outputs, observation: Observation, config: PerceptionConfig) -> None:
     """Publish the network's results, the mask first."""
     header, prediction = observation.header, observation.prediction
-    if node.wanted("mask"):
-        node.send("mask", write_mask(header, prediction.mask, config.mask_encoding))
-    if prediction.confidence is not None and node.wanted("confidence"):
-        node.send("confidence", write_image(header, prediction.confidence, "mono8"))
-    if node.wanted("patches"):
-        node.send("patches", write_patches(observation.patches()))
+    if out.wanted("mask"):
+        out.send("mask", write_mask(header, prediction.mask, config.mask_encoding))
+    if prediction.confidence is not None and out.wanted("confidence"):
+        out.send("confidence", write_image(header, prediction.confidence, "mono8"))
+    if out.wanted("patches"):
+        out.send("patches", write_patches(observation.patches()))
 
 
 def publish_costmap(
-    node: "ManagedNode[PerceptionConfig]",
+    out: Outputs,
     observation: Observation,
     perception: Perception,
     config: PerceptionConfig,
 ) -> None:
     """Publish what nav2's semantic segmentation layer reads, all of one size."""
-    if not node.wanted("costmap/mask", "costmap/confidence", "costmap/points"):
+    if not out.wanted("costmap/mask", "costmap/confidence", "costmap/points"):
         return
     header, prediction = observation.header, observation.prediction
     height, width = prediction.mask.shape
     small = (config.costmap.width, max(1, round(height * config.costmap.width / width)))
     mask = _nearest(prediction.mask, small)
-    if node.wanted("costmap/mask"):
-        node.send("costmap/mask", write_image(header, mask, "mono8"))
-    if prediction.confidence is not None and node.wanted("costmap/confidence"):
+    if out.wanted("costmap/mask"):
+        out.send("costmap/mask", write_image(header, mask, "mono8"))
+    if prediction.confidence is not None and out.wanted("costmap/confidence"):
         confidence = _nearest(prediction.confidence, small)
-        node.send("costmap/confidence", write_image(header, confidence, "mono8"))
-    if observation.view is not None and node.wanted("costmap/points"):
+        out.send("costmap/confidence", write_image(header, confidence, "mono8"))
+    if observation.view is not None and out.wanted("costmap/points"):
         cloud = perception.mapper.cloud(mask, observation.view, observation.depth)
         rgb = _packed_colors(perception.pipeline.classes)[mask]
-        node.send("costmap/points", write_organized_cloud(header, cloud, rgb))
+        out.send("costmap/points", write_organized_cloud(header, cloud, rgb))
 
 
-def publish_pictures(
-    node: "ManagedNode[PerceptionConfig]", observation: Observation, classes: ClassSet
-) -> None:
+def publish_pictures(out: Outputs, observation: Observation, classes: ClassSet) -> None:
     """Publish the pictures for people."""
     header, image, prediction = observation.header, observation.image, observation.prediction
-    if observation.view is not None and node.wanted("patch_markers"):
+    if observation.view is not None and out.wanted("patch_markers"):
         view = observation.view
         markers = patch_markers(header, prediction, view.camera, view.T_base_camera)
-        node.send("patch_markers", markers)
+        out.send("patch_markers", markers)
     for name in ("overlay", "saliency"):
-        if not node.wanted(name, f"{name}/compressed"):
+        if not out.wanted(name, f"{name}/compressed"):
             continue
         if name == "overlay":
             picture = overlay(image, prediction.mask, classes)
@@ -129,10 +166,10 @@ def publish_pictures(
                 prediction.patch_size,
                 observation.prior,
             )
-        if node.wanted(name):
-            node.send(name, write_image(header, picture, "bgr8"))
-        if node.wanted(f"{name}/compressed"):
-            node.send(f"{name}/compressed", write_jpeg(header, picture))
+        if out.wanted(name):
+            out.send(name, write_image(header, picture, "bgr8"))
+        if out.wanted(f"{name}/compressed"):
+            out.send(f"{name}/compressed", write_jpeg(header, picture))
 
 
 def _packed_colors(classes: ClassSet) -> NDArray[np.uint32]:

@@ -1,4 +1,4 @@
-"""The latest frame, and the thread that works on it.
+"""The latest frame, or the latest of each camera, and the thread that works on it.
 
 On most machines a camera is faster than the network. A queue would grow or its frames would age;
 here the newest frame replaces the waiting one, which is counted as dropped.
@@ -6,13 +6,17 @@ here the newest frame replaces the waiting one, which is counted as dropped.
 
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 IDLE_S = 0.02
 """Seconds between a worker's calls of `idle` while no item comes."""
+
+ALIVE_S = 1.0
+"""A camera from which nothing has come for longer than this is not waited for."""
 
 _BEHIND = 2
 """How much higher the worker's nice value is than that of the thread that takes messages."""
@@ -74,6 +78,63 @@ class LatestSlot(Generic[T]):
             self._condition.notify_all()
 
 
+class LatestSet(LatestSlot[dict[str, T]]):
+    """Holds the newest item of each camera, until those of the others are there.
+
+    Nobody waits longer than `patience_s` after the first item of a set, nor for a camera that is
+    silent. What came while the worker was busy is taken at once if it is complete.
+
+    Args:
+        names: Of the cameras.
+        patience_s: Returns for how long the first item waits.
+    """
+
+    def __init__(self, names: Sequence[str], patience_s: Callable[[], float]) -> None:
+        super().__init__()
+        self._names = names
+        self._patience_s = patience_s
+        self._heard: dict[str, float] = {}
+        self._since = 0.0
+
+    def put(self, item: dict[str, T]) -> None:
+        """Put items in, by camera; one that waits there is dropped and counted."""
+        with self._condition:
+            if self._closed:
+                return
+            now = time.monotonic()
+            if self._item is None:
+                self._item, self._since = {}, now
+            self._received += len(item)
+            self._dropped += len(self._item.keys() & item.keys())
+            self._item.update(item)
+            self._heard.update(dict.fromkeys(item, now))
+            self._condition.notify()
+
+    def take(self, timeout: float | None = None) -> dict[str, T] | None:
+        """Wait for a set and take it out; None when closed or after `timeout` seconds."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._closed or self._item is not None, timeout)
+            while self._item and (left_s := self._left_s(self._item)) > 0:
+                self._condition.wait(left_s)
+            item, self._item = self._item, None
+            return item
+
+    def clear(self) -> None:
+        """Drop what waits."""
+        with self._condition:
+            self._dropped += len(self._item or ())
+            self._item = None
+
+    def _left_s(self, item: dict[str, T]) -> float:
+        """Return for how many seconds more another camera is worth waiting for."""
+        now = time.monotonic()
+        awaited = any(
+            name not in item and now - self._heard.get(name, -ALIVE_S) < ALIVE_S
+            for name in self._names
+        )
+        return self._since + self._patience_s() - now if awaited else 0.0
+
+
 class Worker(Generic[T]):
     """A thread that handles the items of its slot one after the other.
 
@@ -83,6 +144,7 @@ class Worker(Generic[T]):
         failed: Called with an exception of `handle`; the next item is still handled.
         idle: Called every `IDLE_S` while no item comes and `waits` says so.
         waits: Returns whether `idle` has something to do.
+        slot: Where its items come from; None: a new `LatestSlot`.
     """
 
     def __init__(
@@ -93,8 +155,9 @@ class Worker(Generic[T]):
         *,
         idle: Callable[[], None] = lambda: None,
         waits: Callable[[], bool] = lambda: False,
+        slot: LatestSlot[T] | None = None,
     ) -> None:
-        self.slot: LatestSlot[T] = LatestSlot()
+        self.slot: LatestSlot[T] = slot or LatestSlot()
         self._handle = handle
         self._failed = failed
         self._idle = idle
