@@ -1,6 +1,7 @@
-"""Start the perception nodes on a camera, with or without a LiDAR, live or from a bag.
+"""Start the perception nodes on a camera or a rig, with or without a LiDAR, live or from a bag.
 
 ros2 launch pdn_ros perception.launch.py image:=/camera/image_raw
+ros2 launch pdn_ros perception.launch.py cameras:=front,left,right image:=/{camera}/image_raw
 """
 
 from pathlib import Path
@@ -20,8 +21,10 @@ CONFIG = Path(get_package_share_directory("pdn_ros")) / "config"
 ARGUMENTS = {
     "image": (
         None,
-        "Topic of the camera's images (sensor_msgs/Image); you must give it.",
+        "Topic of the camera's images (sensor_msgs/Image); you must give it. "
+        "Of a rig: with {camera} in the place of each camera's name.",
     ),
+    "cameras": ("", "Names of a rig's cameras, with commas between them; empty: a single camera."),
     "camera_info": (
         "",
         "Topic of the camera's calibration; empty: camera_info beside the image topic.",
@@ -39,7 +42,11 @@ ARGUMENTS = {
         "config/lidar_projection.yaml.",
     ),
     "mode": ("", "patch, context or dense; empty: what the parameter files say."),
-    "budget": ("", "Patches refined per image (K); empty: what the parameter files say."),
+    "budget": (
+        "",
+        "Patches refined per image, or per set of a rig's images (K); empty: what the parameter "
+        "files say.",
+    ),
     "device": ("", "auto, cpu or cuda; empty: what the parameter files say."),
     "lidar": ("true", "Start the lidar_projection node, which steers the patches."),
     "rviz": ("false", "Start RViz with config/perception.rviz."),
@@ -56,13 +63,16 @@ ARGUMENTS = {
     "respawn": ("false", "Start a node again when its process ends."),
     "log_level": ("info", "debug, info, warn, error or fatal."),
 }
+# Stands for a camera's name in a topic.
+PLACE = "{camera}"
 # What an argument that was given changes in a node, and its type.
 CHOICES = {"image_transport": str, "mode": str, "device": str, "budget": int}
 CHOICES_OF_BOTH = {"autostart": bool, "use_sim_time": bool}
 # The variable's names in Fast DDS 2 (Jazzy) and 3 (Kilted and later).
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-# The outputs that config/perception.rviz shows.
-SHOWN = ("overlay", "saliency", "occupancy", "occupancy_updates", "patch_markers", "costmap/points")
+# The outputs that config/perception.rviz shows, of a rig those of its first camera, and the grid.
+SHOWN = ("overlay", "saliency", "patch_markers", "costmap/points")
+GRID = ("occupancy", "occupancy_updates")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -89,6 +99,21 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     camera, slash, _ = image.rpartition("/")
     camera_info = given["camera_info"] or f"{camera}{slash}camera_info"
     more = [given["params_file"]] if given["params_file"] else []
+    cameras = [name.strip() for name in given["cameras"].split(",") if name.strip()]
+    for name, topic in (("image", image), ("camera_info", camera_info)):
+        if cameras and PLACE not in topic:
+            raise ValueError(f"{name}:={topic}: put {PLACE} where each camera's name stands")
+        if PLACE in topic and not cameras:
+            raise ValueError(f"{name}:={topic}: name the cameras, cameras:=front,left")
+
+    def of(camera: str, name: str) -> str:
+        return f"{camera}/{name}" if camera else name
+
+    def inputs(camera: str) -> list[tuple[str, str]]:
+        return [
+            (of(camera, "image"), image.replace(PLACE, camera)),
+            (of(camera, "camera_info"), camera_info.replace(PLACE, camera)),
+        ]
 
     def chosen(kinds: dict[str, type]) -> dict[str, ParameterValue]:
         return {
@@ -100,6 +125,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     # Images need a shared-memory segment that holds them, unless the user has a file of his own.
     own = any(name in context.environment for name in PROFILES)
     shared_memory = {} if own else dict.fromkeys(PROFILES, str(CONFIG / "fastdds.xml"))
+    rig = [{"cameras": cameras}] if cameras else []
+    names = cameras or [""]
     node = {
         "package": "pdn_ros",
         "namespace": given["namespace"],
@@ -117,13 +144,17 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
                 str(CONFIG / "perception.yaml"),
                 *more,
                 chosen(CHOICES | CHOICES_OF_BOTH),
+                *rig,
             ],
             remappings=[
-                ("image", image),
-                ("image/compressed", f"{image}/compressed"),
-                ("camera_info", camera_info),
-                ("lidar_prior", "lidar_projection/prior"),
-                ("lidar_depth", "lidar_projection/depth"),
+                remapping
+                for name in names
+                for remapping in (
+                    *inputs(name),
+                    (of(name, "image/compressed"), f"{image.replace(PLACE, name)}/compressed"),
+                    (of(name, "lidar_prior"), f"lidar_projection/{of(name, 'prior')}"),
+                    (of(name, "lidar_depth"), f"lidar_projection/{of(name, 'depth')}"),
+                )
             ],
             **node,
         ),
@@ -134,8 +165,9 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
                 str(CONFIG / "lidar_projection.yaml"),
                 *more,
                 chosen(CHOICES_OF_BOTH),
+                *rig,
             ],
-            remappings=[("image", image), ("camera_info", camera_info), ("points", points)],
+            remappings=[("points", points), *(one for name in names for one in inputs(name))],
             condition=IfCondition(given["lidar"]),
             **node,
         ),
@@ -147,10 +179,14 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             arguments=["-d", str(CONFIG / "perception.rviz")],
             parameters=[chosen({"use_sim_time": bool})],
             remappings=[
-                ("/camera/image_raw", image),
-                ("/camera/camera_info", camera_info),
+                ("/camera/image_raw", image.replace(PLACE, names[0])),
+                ("/camera/camera_info", camera_info.replace(PLACE, names[0])),
                 ("/lidar/points", points),
-                *((f"/perception/{name}", f"perception/{name}") for name in SHOWN),
+                *(
+                    (f"/perception/{name}", f"perception/{of(first, name)}")
+                    for first, shown in (("", GRID), (names[0], SHOWN))
+                    for name in shown
+                ),
             ],
             condition=IfCondition(given["rviz"]),
         ),

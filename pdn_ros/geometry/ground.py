@@ -19,7 +19,7 @@ except ImportError:  # no wheel for this machine: use a single plane
 
 CLEARANCE: Final = 0.2  # meters: anything lower counts as ground
 STEEPEST: Final = np.cos(np.radians(25))
-_OFF: Final = (0.25, 0.03)  # meters, and per meter of distance: how far ground leaves its plane
+OFF: Final = (0.25, 0.03)  # meters, and per meter of distance: how far ground leaves its plane
 _NARROWEST: Final = 0.3  # meters of spread: less does not determine the cross slope
 _FEWEST: Final = 30  # points that make a plane
 
@@ -68,7 +68,7 @@ def find_ground(
     if len(usable) < _FEWEST:
         return ground, None
     here = np.asarray(origin, dtype=np.float64)
-    local = points[usable].astype(np.float32) - here.astype(np.float32)
+    local = points.take(usable, axis=0).astype(np.float32) - here.astype(np.float32)
     height = here[2]
     if height < CLEARANCE:
         height = np.clip(-np.percentile(local[:, 2], 5), CLEARANCE, 5.0)
@@ -79,7 +79,7 @@ def find_ground(
     heights = plane.heights(local)
     if pypatchworkpp is None:
         low = heights < CLEARANCE
-    low &= np.abs(heights) < _OFF[0] + _OFF[1] * np.hypot(local[:, 0], local[:, 1])
+    low &= np.abs(heights) < OFF[0] + OFF[1] * np.hypot(local[:, 0], local[:, 1])
     ground[usable] = low
     return ground, GroundPlane(plane.normal, float(plane.offset - plane.normal @ here))
 

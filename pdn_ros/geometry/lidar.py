@@ -1,5 +1,6 @@
-"""From a LiDAR scan to a depth image and to the patches of the image that are worth precision."""
+"""From a LiDAR scan to depth images and to the patches of the images that are worth precision."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.geometry.camera import NEAREST, Camera
-from pdn_ros.geometry.ground import CLEARANCE, find_ground
+from pdn_ros.geometry.ground import CLEARANCE, OFF, GroundPlane, find_ground
 from pdn_ros.geometry.transforms import Matrix, move_points
 
 FARTHEST: Final = 120.0  # meters
@@ -16,6 +17,10 @@ _FEW: Final = 25.0  # returns in a 64 px patch above which an object counts as w
 _FAR: Final = (20.0, 40.0)  # meters over which the need for precision rises
 _JUMP: Final = 0.25  # spread of the ranges' logarithms that is a discontinuity
 _TILT: Final = 0.01  # meters per meter by which the ground may leave its plane
+_SEARCHED: Final = 0.5  # of the points one camera sees: so many show several cameras' ground
+_CELL: Final = 2.0  # meters: a cell of ground, with which the points above it are compared
+_CELLS: Final = 128  # cells along a side, after which they repeat
+_LEVEL: Final = 0.15  # meters above its cell's ground up to which a point lies on it
 _NARROW: Final = 5  # cells, eighths of a patch: anything narrower counts as thin
 _CLEAR: Final = 0.3  # by how much of its distance a thin thing stands before the background
 _ENOUGH: Final = 3.0  # cells of a patch that make it as thin as can be
@@ -49,42 +54,124 @@ def project_scan(
     T_base_lidar: Matrix,  # noqa: N803
     patch_size: int,
 ) -> LidarView:
-    """Project a scan and weigh the image's patches.
+    """Project a scan into one camera, as `project_scans` does."""
+    (view,) = project_scans(
+        points,
+        cameras=[(camera, T_camera_lidar)],
+        T_base_lidar=T_base_lidar,
+        patch_size=patch_size,
+    )
+    return view
+
+
+def project_scans(
+    points: NDArray[np.floating],
+    *,
+    cameras: Sequence[tuple[Camera, Matrix]],
+    T_base_lidar: Matrix,  # noqa: N803
+    patch_size: int,
+) -> list[LidarView]:
+    """Project a scan into cameras and weigh their images' patches.
+
+    The ground is found once, in all that the cameras see.
 
     Args:
         points: (N, 3) meters in the LiDAR's frame; NaN and infinities are ignored (REP 117).
-        camera: Camera of the image.
-        T_camera_lidar: From the LiDAR at the scan's stamp to the optical frame at the image's.
+        cameras: Each with `T_camera_lidar`, from the LiDAR at the scan's stamp to the optical frame
+            at the image's.
         T_base_lidar: From the LiDAR to the base frame.
         patch_size: Side of a patch in pixels.
     """
-    optical = move_points(points, T_camera_lidar)
-    seen = _in_view(optical, camera)
-    optical = optical[seen]
-    above = _above_ground(move_points(points[seen], T_base_lidar), T_base_lidar)
-    pixels, valid = camera.project(optical)
+    seen = []
+    for camera, pose in cameras:
+        optical = move_points(points, pose)
+        ids = _in_view(optical, camera)
+        seen.append((ids, optical.take(ids, axis=0)))
+    above = _above_ground(points, [ids for ids, _ in seen], T_base_lidar)
+    # One block: the C library gives several large ones back to the system, which brings new pages
+    # for each scan, and takes longer for that than everything here.
+    ends = np.cumsum([camera.height * camera.width for camera, _ in cameras])
+    depths = np.split(np.zeros(ends[-1], dtype=np.float32), ends[:-1])
+    return [
+        _view(optical, above.take(ids), camera, depth, patch_size)
+        for (camera, _), (ids, optical), depth in zip(cameras, seen, depths, strict=True)
+    ]
 
-    depth = np.zeros(camera.height * camera.width, dtype=np.float32)
-    z, above = optical[valid, 2], above[valid]
-    u, v = np.rint(pixels[valid]).astype(np.int32).T
+
+def _view(
+    optical: NDArray[np.float32],
+    above: NDArray[np.bool_],
+    camera: Camera,
+    depth: NDArray[np.float32],
+    patch_size: int,
+) -> LidarView:
+    """Project points (N, 3) of the optical frame, of which some stand above the ground.
+
+    `depth` becomes the depth image; it is (H * W,) zeros.
+    """
+    pixels, valid = camera.project(optical)
+    ids = np.flatnonzero(valid)
+    z, above = optical[:, 2].take(ids), above.take(ids)
+    u, v = np.rint(pixels.take(ids, axis=0)).astype(np.int32).T
     index = v * camera.width + u
     depth[index] = np.inf
     np.minimum.at(depth, index, z)
-    nearest = above & (z == depth[index])
-    weights, thin = _weigh(u[nearest], v[nearest], z[nearest], camera, patch_size)
+    nearest = np.flatnonzero(above & (z == depth.take(index)))
+    weights, thin = _weigh(u.take(nearest), v.take(nearest), z.take(nearest), camera, patch_size)
     weights = _continue_upward(weights, thin, _patches(u, v, camera, patch_size))
     return LidarView(depth.reshape(camera.height, camera.width), weights, len(z))
 
 
-def _above_ground(points: NDArray[np.float32], T_base_lidar: Matrix) -> NDArray[np.bool_]:  # noqa: N803
-    """Which points (N, 3) of the base frame belong to something above the ground, (N,)."""
-    ground, plane = find_ground(points, T_base_lidar[:3, 3])
+def _above_ground(
+    points: NDArray[np.floating],
+    seen: Sequence[NDArray[np.intp]],
+    T_base_lidar: Matrix,  # noqa: N803
+) -> NDArray[np.bool_]:
+    """Which points (N, 3), of those that cameras see, belong to something above the ground, (N,).
+
+    Of several cameras' points a sample is searched for the ground, which takes most of the time;
+    the others are compared with the ground that was found.
+    """
+    above = np.zeros(len(points), np.bool_)
+    most = max(len(ids) for ids in seen)
+    above[np.concatenate(seen)] = True
+    ids = np.flatnonzero(above)
+    based = move_points(points.take(ids, axis=0), T_base_lidar)
+    if most == len(ids):
+        sample = np.arange(most)
+    else:  # random, as every third may be a third of the scanner's rings; the same each time
+        drawn = np.random.default_rng(0).random(len(ids), np.float32)
+        sample = np.flatnonzero(drawn < _SEARCHED * most / len(ids))
+    searched = based.take(sample, axis=0)
+    ground, plane = find_ground(searched, T_base_lidar[:3, 3])
     if plane is None:
-        return ~ground
+        above[ids[sample]] = ~ground
+        return above
+    heights, distances = plane.heights(based), np.hypot(based[:, 0], based[:, 1])
     # Far away the ground has too few returns to be recognized by them alone.
-    slack = CLEARANCE + _TILT * np.hypot(points[:, 0], points[:, 1])
-    above: NDArray[np.bool_] = ~ground & (plane.heights(points) > slack)
+    standing = heights > CLEARANCE + _TILT * distances
+    if most < len(ids):
+        doubtful = np.flatnonzero(standing & (heights < OFF[0] + OFF[1] * distances))
+        level = _levels(searched[ground], plane)[_cells(based.take(doubtful, axis=0))]
+        standing[doubtful] = heights[doubtful] > level + _LEVEL
+    standing[sample[ground]] = False
+    above[ids] = standing
     return above
+
+
+def _levels(ground: NDArray[np.float32], plane: GroundPlane) -> NDArray[np.float32]:
+    """Heights of the ground's cells above its plane, meters, by `_cells`; -inf without ground."""
+    cell, cells = _cells(ground), _CELLS**2
+    count = np.bincount(cell, minlength=cells)
+    sums = np.bincount(cell, plane.heights(ground), minlength=cells)
+    return np.where(count > 0, sums / np.maximum(count, 1), -np.inf).astype(np.float32)
+
+
+def _cells(points: NDArray[np.float32]) -> NDArray[np.int32]:
+    """Numbers of the cells below points (N, 3) of the base frame, (N,)."""
+    x, y = np.floor(points[:, :2] / np.float32(_CELL)).astype(np.int32).T % _CELLS
+    numbers: NDArray[np.int32] = y * _CELLS + x
+    return numbers
 
 
 def _patches(

@@ -1,16 +1,17 @@
-"""A scan's path: projected into the camera, then matched to the image that it belongs to."""
+"""A scan's path: projected into the cameras, then matched to the images that it belongs to."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pdn_ros.errors import InputError
-from pdn_ros.geometry.lidar import LidarView, project_scan
+from pdn_ros.geometry.camera import Camera
+from pdn_ros.geometry.lidar import LidarView, project_scans
 from pdn_ros.geometry.transform_buffer import Transforms, wait_for_transform
 from pdn_ros.geometry.transforms import Matrix, invert
 from pdn_ros.messages.cdr import Header
@@ -26,71 +27,92 @@ PAIR_NS: Final = 100_000_000
 """Scan and image this close in time belong together; the scan is moved to the image's time."""
 
 
+class Place(NamedTuple):
+    """A camera and where it is in the LiDAR's eyes.
+
+    Attributes:
+        camera: The camera.
+        frame_id: Its optical frame.
+        T_camera_lidar: From the LiDAR at the scan's stamp to the optical frame at the image's.
+    """
+
+    camera: Camera
+    frame_id: str
+    T_camera_lidar: Matrix
+
+
 class ScanProjector:
-    """Projects scans into the camera's image: a prior for the patches and a depth image.
+    """Projects scans into images: a prior for the patches and a depth image for each camera.
 
     Args:
         config: Of the LiDAR projection.
-        cameras: The camera.
-        transforms: Where LiDAR, camera and robot are.
+        transforms: Where LiDAR, cameras and robot are.
     """
 
-    def __init__(
-        self, config: LidarProjectionConfig, cameras: CameraTracker, transforms: Transforms
-    ) -> None:
+    def __init__(self, config: LidarProjectionConfig, transforms: Transforms) -> None:
         self.config = config
-        self._cameras = cameras
         self._transforms = transforms
 
-    def project(self, points: NDArray[np.floating], header: Header) -> tuple[PatchPrior, LidarView]:
-        """Project a scan at the time of the image that is nearest to it.
-
-        Args:
-            points: (N, 3) meters in the LiDAR's frame; NaN and infinities are ignored (REP 117).
-            header: Of the scan.
-
-        Returns:
-            The prior, whose header has the scan's stamp and the camera's frame, and the scan as the
-            camera sees it.
-
-        Raises:
-            InputError: The camera is not known.
-            LookupError: TF lacks the LiDAR's pose.
-        """
-        config = self.config
-        camera, optical = self._cameras.camera(), self._cameras.frame_id
-        T_base_lidar = self._lookup(config.base_frame, header.frame_id, header.stamp_ns)  # noqa: N806
-        view = project_scan(
-            points,
-            camera=camera,
-            T_camera_lidar=self._at_the_image(header, optical),
-            T_base_lidar=T_base_lidar,
-            patch_size=config.patch_size,
-        )
-        size = (camera.width, camera.height)
-        out = Header(header.stamp_ns, optical)
-        prior = PatchPrior(out, size, config.patch_size, view.weights, view.returns)
-        return prior, view
-
-    def _at_the_image(self, header: Header, optical: str) -> Matrix:
-        """Return `T_camera_lidar`, moved to the image's time where odometry is known.
+    def place(self, infos: CameraTracker, header: Header) -> Place:
+        """Return where a camera is when it takes the image that is nearest to a scan.
 
         A scan that comes before its image stays at its own time: the motion until then is not yet
         known.
+
+        Args:
+            infos: What is known of the camera.
+            header: Of the scan.
+
+        Raises:
+            InputError: The camera is not known.
+            LookupError: TF lacks its pose.
         """
+        camera, optical = infos.camera(), infos.frame_id
         stamp, lidar, fixed = header.stamp_ns, header.frame_id, self.config.fixed_frame
         offset_ns = round(1e6 * self.config.camera_time_offset_ms)
-        image_ns = self._cameras.stamp_ns + offset_ns
+        image_ns = infos.stamp_ns + offset_ns
         near = 0 < abs(image_ns - stamp) < PAIR_NS
-        if near and self._cameras.newest_is_nearest(stamp - offset_ns):
+        if near and infos.newest_is_nearest(stamp - offset_ns):
             try:
                 T_fixed_lidar = self._lookup(fixed, lidar, stamp)  # noqa: N806
                 T_fixed_camera = self._lookup(fixed, optical, image_ns)  # noqa: N806
             except LookupError:
                 pass  # no odometry: assume no motion between scan and image
             else:
-                return invert(T_fixed_camera) @ T_fixed_lidar
-        return self._lookup(optical, lidar, stamp)
+                return Place(camera, optical, invert(T_fixed_camera) @ T_fixed_lidar)
+        return Place(camera, optical, self._lookup(optical, lidar, stamp))
+
+    def project(
+        self, points: NDArray[np.floating], header: Header, places: Sequence[Place]
+    ) -> list[tuple[PatchPrior, LidarView]]:
+        """Project a scan into cameras.
+
+        Args:
+            points: (N, 3) meters in the LiDAR's frame; NaN and infinities are ignored (REP 117).
+            header: Of the scan.
+            places: One or more cameras.
+
+        Returns:
+            For each camera the prior, whose header has the scan's stamp and the camera's frame, and
+            the scan as the camera sees it.
+
+        Raises:
+            LookupError: TF lacks the LiDAR's pose.
+        """
+        config, stamp_ns = self.config, header.stamp_ns
+        views = project_scans(
+            points,
+            cameras=[(place.camera, place.T_camera_lidar) for place in places],
+            T_base_lidar=self._lookup(config.base_frame, header.frame_id, stamp_ns),
+            patch_size=config.patch_size,
+        )
+        found = []
+        for place, view in zip(places, views, strict=True):
+            size = (place.camera.width, place.camera.height)
+            out = Header(stamp_ns, place.frame_id)
+            prior = PatchPrior(out, size, config.patch_size, view.weights, view.returns)
+            found.append((prior, view))
+        return found
 
     def _lookup(self, target: str, source: str, stamp_ns: int) -> Matrix:
         tolerance_s = self.config.transform_tolerance

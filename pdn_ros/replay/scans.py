@@ -47,15 +47,18 @@ class ScanReplay:
             fixed_frame=config.grid.frame,
             transform_tolerance=0.0,  # all that TF says is known
         )
-        self._projector = ScanProjector(lidar, cameras, drive.transforms)
+        self._cameras = cameras
+        self._projector = ScanProjector(lidar, drive.transforms)
 
     def project(self, scan: Scan) -> tuple[PatchPrior, LidarView] | None:
         """Return prior and depth; if camera or transforms are unknown, note it, return None."""
         try:
-            return self._projector.project(scan.points, scan.header)
+            place = self._projector.place(self._cameras, scan.header)
+            (found,) = self._projector.project(scan.points, scan.header, [place])
         except (InputError, LookupError) as error:
             self._drive.note(f"no LiDAR: {error}")
             return None
+        return found
 
 
 def images_with_views(

@@ -15,6 +15,7 @@ from pdn_ros.ros.bond import Bond
 from pdn_ros.ros.diagnostics import Condition, Health, Level
 from pdn_ros.ros.namesakes import Namesakes
 from pdn_ros.ros.parameters import Parameters
+from pdn_ros.ros.qos import latest_only
 from pdn_ros.ros.slot import LatestSlot, Worker
 from pdn_ros.ros.tf import TfListener
 
@@ -183,6 +184,12 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
                 self.failed(error, kind)
 
         return guarded
+
+    def listen(self, kind: type, topic: str, take: Callable[[bytes], None]) -> Any:
+        """Subscribe to an input of sensor data; its messages arrive serialized."""
+        return self.create_subscription(
+            kind, topic, self.guard(topic, take), latest_only(), raw=True
+        )
 
     def wanted(self, *names: str) -> bool:
         """Say whether one of the outputs has a subscriber; without names, any output."""

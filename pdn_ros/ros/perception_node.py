@@ -3,7 +3,7 @@
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -98,7 +98,8 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             feed.restart()
             image, qos = partial(self._take_image, feed), latest_only(config.image_qos)
             found.append(self.create_subscription(kind, feed.topic(name), image, qos, raw=True))
-            found.append(self._listen_to(CameraInfo, feed, "camera_info", self._take_info))
+            take = partial(self._take_info, feed)
+            found.append(self.listen(CameraInfo, feed.topic("camera_info"), take))
         return found
 
     def subscribe_on_demand(self) -> list[Any]:
@@ -106,16 +107,10 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
         found = []
         for feed in self._feeds.values():
             feed.prior_at = None
-            found.append(self._listen_to(PatchPrior, feed, "lidar_prior", self._take_prior))
-            found.append(self._listen_to(Image, feed, "lidar_depth", self._take_depth))
+            prior, depth = partial(self._take_prior, feed), partial(self._take_depth, feed)
+            found.append(self.listen(PatchPrior, feed.topic("lidar_prior"), prior))
+            found.append(self.listen(Image, feed.topic("lidar_depth"), depth))
         return found
-
-    def _listen_to(
-        self, kind: type, feed: Feed, name: str, take: Callable[[Feed, bytes], None]
-    ) -> Any:
-        topic = feed.topic(name)
-        guarded = self.guard(topic, partial(take, feed))
-        return self.create_subscription(kind, topic, guarded, latest_only(), raw=True)
 
     def demands(self) -> bool:
         """Say whether masks are being made."""

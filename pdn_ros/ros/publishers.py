@@ -22,6 +22,7 @@ from pdn_ros.msg import PatchArray as PatchArrayMessage
 from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.perception.perception import Observation, Perception
 from pdn_ros.ros.markers import patch_markers
+from pdn_ros.ros.names import of_camera
 from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR
 from pdn_ros.visualization import overlay, saliency
 
@@ -62,7 +63,7 @@ NEED_PLACE = ("occupancy", "costmap/points", "patch_markers")
 
 def topic(camera: str, name: str) -> str:
     """Return the name of an output: behind its camera's, if it has one."""
-    return f"{camera}/{name}" if camera and name not in COMMON else name
+    return name if name in COMMON else of_camera(camera, name)
 
 
 def topics(cameras: Sequence[str]) -> dict[str, tuple[type, QoSProfile]]:

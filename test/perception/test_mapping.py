@@ -166,3 +166,82 @@ def test_a_jump_of_the_grid_s_parameters_starts_afresh():
     world.odometry(11 * SECOND, 0.0)
     after = world.add(11 * SECOND)[1].data.shape
     assert (before, after) == ((500, 500), (200, 200))
+
+
+def around(yaw: float) -> np.ndarray:
+    """A camera's pose on the robot, turned to the left by so many degrees."""
+    c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
+    turn = np.eye(4)
+    turn[:2, :2] = [[c, -s], [s, c]]
+    return turn @ T_BASE_CAMERA
+
+
+YAWS = {"front": 0.0, "left": 90.0, "rear": 180.0, "right": 270.0}
+
+
+class Rig(World):
+    """Four cameras that look all around."""
+
+    def __init__(self, **config) -> None:
+        super().__init__(cameras=tuple(YAWS), **config)
+        for name, yaw in YAWS.items():
+            self.transforms.set_static("base_link", name, around(yaw))
+
+    def see(self, **stamps_ns: int):
+        evidence = []
+        for name, stamp_ns in stamps_ns.items():
+            header = Header(stamp_ns, name)
+            view = self.mapper.view(header, camera())
+            evidence.append(Evidence(header, view, road(), camera=name))
+        return self.mapper.add(evidence)
+
+
+def free_around(grid, x: float = 0.0) -> set[str]:
+    """Which cameras see free road three meters before them, on a robot at x."""
+    feet = {
+        name: np.array([x, 0.0]) + 3 * around(yaw)[:2, 2]  # the optical axis
+        for name, yaw in YAWS.items()
+    }
+    return {name for name, foot in feet.items() if 0 <= grid.at(foot) <= 25}
+
+
+@pytest.mark.parametrize("frame", ["odom", "base_link"])
+def test_one_grid_holds_what_all_cameras_of_a_set_see(frame):
+    rig = Rig(grid={"rate": 0.0})
+    if frame == "odom":
+        rig.odometry(9 * SECOND, 0.0)
+        rig.odometry(11 * SECOND, 0.0)
+    for stamp_ns in (10 * SECOND, 10 * SECOND + 10**8):
+        stamps = {name: stamp_ns - 10**6 * i for i, name in enumerate(YAWS)}
+        newest_ns, grid = rig.see(**stamps)  # the front's stamp is the newest
+        assert (newest_ns, grid.frame) == (stamp_ns, frame)
+        assert free_around(grid) == set(YAWS)
+    rows, columns = grid.data.shape
+    assert grid.origin_xy == (-columns / 20, -rows / 20)  # the robot in the middle
+
+
+def test_without_odometry_a_set_does_not_keep_what_an_earlier_one_saw():
+    rig = Rig()
+    rig.see(front=10 * SECOND, left=10 * SECOND)
+    assert free_around(rig.see(front=11 * SECOND)[1]) == {"front"}
+
+
+def test_a_camera_that_lags_behind_does_not_turn_time_back():
+    rig = Rig(grid={"rate": 0.0, "decay_s": 5.0})
+    rig.odometry(9 * SECOND, 0.0)
+    rig.odometry(12 * SECOND, 0.0)
+    rig.see(front=10 * SECOND)
+    stamp_ns, grid = rig.see(left=10 * SECOND - 10**8)
+    assert (stamp_ns, free_around(grid)) == (10 * SECOND, {"front", "left"})
+    # An older image of the same camera is a jump back.
+    assert free_around(rig.see(left=9 * SECOND)[1]) == {"left"}
+
+
+def test_a_camera_without_a_transform_waits_alone():
+    rig = Rig(transform_tolerance=0.0)
+    rig.odometry(9 * SECOND, 0.0)
+    rig.odometry(10 * SECOND, 0.0)
+    stamp_ns, grid = rig.see(left=3600 * SECOND, front=10 * SECOND)
+    assert (stamp_ns, free_around(grid)) == (10 * SECOND, {"front"})
+    assert len(rig.reports) == 1
+    assert not rig.mapper.waits

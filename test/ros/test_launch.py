@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "launch" / "perception.launch.py"
 ARGUMENTS = [
     "image",
+    "cameras",
     "camera_info",
     "points",
     "image_transport",
@@ -37,6 +38,7 @@ import rclpy
 rclpy.init(args=sys.argv)
 node = rclpy.create_node("x", automatically_declare_parameters_from_overrides=True)
 names = ["image", "image/compressed", "camera_info", "points", "lidar_prior", "lidar_depth"]
+names += ["front/image", "front/camera_info", "front/lidar_prior", "left/image/compressed"]
 names += ["/camera/image_raw", "/camera/camera_info", "/lidar/points", "/perception/overlay"]
 Path(os.environ["SAID"], Path(sys.argv[0]).name).write_text(json.dumps({{
     "name": node.get_fully_qualified_name(),
@@ -75,7 +77,7 @@ def test_rviz_shows_what_the_launch_file_remaps():
         for key in ("Topic", "Update Topic")
         if key in display
     }
-    shown = {f"/perception/{name}" for name in table("SHOWN")}
+    shown = {f"/perception/{name}" for name in (*table("SHOWN"), *table("GRID"))}
     assert topics == shown | {"/camera/image_raw", "/lidar/points"}
 
 
@@ -274,6 +276,30 @@ def test_nothing_leaks_into_a_launch_file_that_includes_it(start):
     names = said["rviz2"]["environment"]
     assert not [name for name in names if name.endswith("DEFAULT_PROFILES_FILE")]
     assert "FASTRTPS_DEFAULT_PROFILES_FILE" not in os.environ
+
+
+def test_a_rig_s_topics_are_joined_camera_by_camera(start):
+    said = start(cameras="front, left", image="/{camera}/image_raw", rviz="true")
+    for node in ("perception_node", "lidar_projection_node"):
+        assert said.parameter("cameras", node) == ["front", "left"]
+        assert said.topic("front/image", node) == "/front/image_raw"
+        assert said.topic("front/camera_info", node) == "/front/camera_info"
+    assert said.topic("left/image/compressed") == "/left/image_raw/compressed"
+    assert said.topic("front/lidar_prior") == "/lidar_projection/front/prior"
+    assert said.topic("/camera/image_raw", "rviz2") == "/front/image_raw"
+    assert said.topic("/perception/overlay", "rviz2") == "/perception/front/overlay"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ({"cameras": "front,left", "image": "/cam/image"}, "put {camera} where"),
+        ({"image": "/{camera}/image"}, "name the cameras"),
+    ],
+)
+def test_a_rig_without_a_pattern_or_without_names_is_refused(start, arguments, line):
+    with pytest.raises(RuntimeError, match=line):
+        start(**arguments)
 
 
 def test_a_budget_that_is_no_number_is_refused(start):

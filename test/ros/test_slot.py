@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pdn_ros.ros.slot import LatestSlot, Worker
+from pdn_ros.ros.slot import LatestSet, LatestSlot, Worker
 
 
 def test_newest_wins_and_drops_are_counted():
@@ -111,3 +111,41 @@ def test_the_worker_steps_behind_the_thread_that_takes_messages():
     assert worker.stop(5)
     ours = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
     assert found == [min(ours + 2, 19)]
+
+
+def test_a_set_waits_for_the_cameras_that_are_alive():
+    slot: LatestSet[int] = LatestSet(("front", "left"), lambda: 10.0)
+    slot.put({"left": 0})
+    assert slot.take(0) == {"left": 0}  # nothing has come from the front: it is not waited for
+    slot.put({"front": 1})
+    threading.Timer(0.05, slot.put, [{"left": 2}]).start()
+    assert slot.take(0) == {"front": 1, "left": 2}
+
+
+def test_a_set_goes_after_its_patience_and_without_the_silent(monkeypatch):
+    slot: LatestSet[int] = LatestSet(("front", "left"), lambda: 0.05)
+    for item in (0, 1):
+        slot.put({"front": item})
+    slot.put({"left": 0})
+    assert slot.take(0) == {"front": 1, "left": 0}
+    slot.put({"front": 2})
+    start = time.monotonic()
+    assert slot.take(0) == {"front": 2}
+    assert time.monotonic() - start >= 0.05
+    assert (slot.received, slot.dropped) == (4, 1)
+    impatient: LatestSet[int] = LatestSet(("front", "left"), lambda: 10.0)
+    impatient.put({"left": 0})
+    impatient.take(0)
+    monkeypatch.setattr("pdn_ros.ros.slot.ALIVE_S", 0.0)
+    impatient.put({"front": 1})
+    assert impatient.take(0) == {"front": 1}
+
+
+def test_closing_ends_the_wait_for_a_set_and_clearing_drops_it():
+    slot: LatestSet[int] = LatestSet(("front", "left"), lambda: 10.0)
+    slot.put({"front": 1, "left": 1})
+    slot.clear()
+    assert (slot.take(0), slot.dropped) == (None, 2)
+    slot.put({"front": 2})
+    threading.Timer(0.05, slot.close).start()
+    assert slot.take(0) is None
