@@ -16,7 +16,7 @@ CONTRACT = """
 weights classes device backend precision mode budget threshold deadline_ms image_transport image_qos
 lidar.weight lidar.max_age_ms grid.frame grid.size_m grid.resolution grid.max_range grid.decay_s
 grid.free_threshold grid.occupied_threshold grid.rate costmap.width costmap.max_height mask_encoding
-max_pixels warm_up transform_tolerance lazy autostart"""
+max_pixels warm_up transform_tolerance lazy autostart cameras sync_ms rig.floor rig.speed_weight"""
 
 
 def generated() -> dict[Path, str]:
@@ -61,6 +61,11 @@ def test_every_parameter_is_described_and_every_number_has_a_range(kind):
         ("grid.size_m", [4000.0, 4000.0], "parameter grid.*32767"),
         ("grid.frame", "", "parameter grid.frame = ''"),
         ("warm_up", ["large"], "parameter warm_up.*1280x720"),
+        ("cameras", ["front", "front"], "parameter cameras.*name of its own"),
+        ("cameras", ["front/left"], "parameter cameras.*'front/left' cannot be part of a topic"),
+        ("cameras", ["front__left"], "cannot be part of a topic"),
+        ("cameras", ["2nd"], "cannot be part of a topic"),
+        ("cameras", ["_hidden"], "cannot be part of a topic"),
         ("nonsense", 1, "parameter nonsense"),
     ],
 )
@@ -86,3 +91,9 @@ def test_names_that_no_parameter_has_are_one_line(values):
     with pytest.raises(InputError) as caught:
         build(PerceptionConfig, values)
     assert "\n" not in str(caught.value)
+
+
+def test_names_of_cameras_and_an_empty_list():
+    names = ["front", "Left_2", "c"]
+    assert build(PerceptionConfig, {"cameras": names}).cameras == tuple(names)
+    assert build(LidarProjectionConfig, {"cameras": [""]}).cameras == ()

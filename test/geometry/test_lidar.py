@@ -7,7 +7,7 @@ from worlds import OPTICAL, Box, World, pose
 
 from pdn_ros.geometry import roles
 from pdn_ros.geometry.camera import Camera
-from pdn_ros.geometry.lidar import project_scan
+from pdn_ros.geometry.lidar import project_scan, project_scans
 from pdn_ros.messages.camera_info import CameraInfo
 
 CAMERA = Camera.from_info(CameraInfo(width=1242, height=375, k=[720, 0, 610, 0, 720, 173, 0, 0, 1]))
@@ -124,3 +124,31 @@ def test_any_cloud_gives_sound_arrays(points, lens, patch_size):
     assert ((found.weights >= 0) & (found.weights <= 1)).all()
     assert (np.isfinite(found.depth) & (found.depth >= 0)).all()
     assert np.count_nonzero(found.depth) <= found.returns <= len(points)
+
+
+def test_a_scan_in_three_cameras_is_what_each_would_see_alone():
+    yaws = (0.0, np.radians(70), np.radians(-70))
+    boxes = []
+    for yaw in yaws:  # before each camera a wall, a post and a curb
+        ahead, across = np.array([np.cos(yaw), np.sin(yaw)]), np.array([-np.sin(yaw), np.cos(yaw)])
+        for along, side, size, height in ((25, -6, 3, 3.0), (15, 4, 0.15, 3.0), (10, 0, 2, 0.12)):
+            x, y = along * ahead + side * across
+            boxes.append(Box((x - size / 2, x + size / 2), (y - size / 2, y + size / 2), height))
+    points = np.asarray(World(tuple(boxes)).scan(T_BASE_LIDAR), np.float32)
+    cameras = [
+        (CAMERA, np.linalg.inv(pose(yaw=yaw) @ T_BASE_CAMERA) @ T_BASE_LIDAR) for yaw in yaws
+    ]
+
+    def project(*those):
+        return project_scans(points, cameras=those, T_base_lidar=T_BASE_LIDAR, patch_size=64)
+
+    for camera, found in zip(cameras, project(*cameras), strict=True):
+        (alone,) = project(camera)
+        np.testing.assert_array_equal(found.depth, alone.depth)
+        assert found.returns == alone.returns > 5000
+        # Which returns count as ground differs a little: a sample shows it.
+        assert np.abs(found.weights - alone.weights).mean() < 0.01
+        best = np.argsort(-alone.weights, axis=None)[:5]
+        assert set(best) <= set(np.argsort(-found.weights, axis=None)[:8])
+    # The same scan gives the same weights again.
+    np.testing.assert_array_equal(project(*cameras)[1].weights, project(*cameras)[1].weights)

@@ -16,7 +16,8 @@ from nav_msgs.msg import OccupancyGrid  # noqa: E402
 from pdn_ros.msg import PatchArray  # noqa: E402
 from perception_drive import HEIGHT, WIDTH, moving, scene, stamp_of  # noqa: E402
 from processes import wait_for  # noqa: E402
-from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
+from scans import cloud, scan  # noqa: E402
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2  # noqa: E402
 from tf2_msgs.msg import TFMessage  # noqa: E402
 
 from pdn_ros.messages.cdr import Header  # noqa: E402
@@ -40,7 +41,8 @@ class Rig:
         for place, turn in zip(places, TURNS.values(), strict=True):
             q = place.transform.rotation
             q.x, q.y, q.z, q.w = map(float, turn)
-        statics.publish(TFMessage(transforms=places))
+        lidar = moving("base_link", "lidar", 0, z=1.8)
+        statics.publish(TFMessage(transforms=[*places, lidar]))
         probe.listen(DiagnosticArray, "/diagnostics", 10)
         probe.listen(OccupancyGrid, "/perception/occupancy", LATCHED)
         for name in TURNS:
@@ -98,10 +100,16 @@ class Rig:
 
 @pytest.fixture(scope="module")
 def rig(probe, start_node):
-    arguments = ["cameras:=[front, left, right]", "backend:=torch", "grid.rate:=0.0"]
-    arguments += ["sync_ms:=500.0", "rig.floor:=0.5"]
-    with start_node("perception", *(a for p in arguments for a in ("-p", p))) as process:
-        wait_for(lambda: probe.state("perception") == "active", 60, "active")
+    cameras = ("-p", f"cameras:=[{', '.join(TURNS)}]")
+    parameters = ("-p", "backend:=torch", "-p", "grid.rate:=0.0", "-p", "sync_ms:=500.0")
+    joined = [("-r", f"{name}/lidar_prior:=lidar_projection/{name}/prior") for name in TURNS]
+    arguments = (*cameras, *parameters, *(part for pair in joined for part in pair))
+    with (
+        start_node("lidar_projection", *cameras),
+        start_node("perception", *arguments) as process,
+    ):
+        for name in ("lidar_projection", "perception"):
+            wait_for(lambda name=name: probe.state(name) == "active", 60, "active")
         yield Rig(probe, process)
 
 
@@ -127,6 +135,24 @@ def test_every_camera_gets_its_mask_of_one_budget_and_one_grid(rig):
     assert not [name for name in names if name in ("/image", "/perception/mask")]
 
 
+def test_one_scan_steers_every_camera(rig):
+    clouds = rig.probe.publisher(PointCloud2, "/points", SENSOR)
+    front = scan()
+    turned = front[:, [1, 0, 2]]
+    around = np.concatenate([front, turned, turned * [1, -1, 1]]).astype(np.float32)
+    end = time.monotonic() + 30
+    while True:
+        clouds.publish(cloud(around, time.time_ns()))
+        time.sleep(0.1)
+        _, patches = rig.answer(*TURNS)
+        priors = {n: [p.prior for p in found.patches] for n, found in patches.items()}
+        if all(np.isfinite(prior).all() and max(prior) > 0 for prior in priors.values()):
+            break
+        assert time.monotonic() < end, priors
+    values = {v.key: v.value for v in rig.status().values}
+    assert [values[f"{name}.prior"] for name in TURNS] == ["used"] * 3
+
+
 def test_a_broken_camera_is_named_and_costs_the_others_nothing(rig):
     end = time.monotonic() + 30
     pattern = "left: images arrive and no mask has come for . s: .*truncated"
@@ -140,7 +166,7 @@ def test_a_broken_camera_is_named_and_costs_the_others_nothing(rig):
 def test_a_silent_camera_is_named_and_not_waited_for(rig):
     rig.answer(*TURNS)
     silent = time.monotonic()
-    while not rig.says("WARN", "no image on /right/image$"):
+    while not rig.says("WARN", "no image on /right/image(;|$)"):
         assert time.monotonic() < silent + 5, rig.status()
         rig.answer("front", "left")
     start = time.monotonic()
