@@ -1,4 +1,4 @@
-"""Deadline: how many patches fit into the time that a frame may take."""
+"""Deadline: how many patches fit into the time that a frame, or a rig's set, may take."""
 
 BUCKETS = (0.0, 0.03125, 0.0625, 0.125, 0.1875, 0.25, 0.375, 0.5, 0.75, 1.0)
 """Prepared budgets, as shares of N: a few static shapes, each a CUDA graph on a GPU."""
@@ -16,16 +16,19 @@ def bucket(budget: int, count: int) -> int:
 
 
 class Deadline:
-    """Learns what a frame costs with and without patches, and budgets the next one."""
+    """Learns what a frame costs with and without patches, and budgets the next one.
+
+    What is spent besides the patches grows with the images: sets of few and of many alternate.
+    """
 
     def __init__(self, deadline_ms: float) -> None:
         self.deadline_ms = deadline_ms
         self._fixed: float | None = None
         self._per_patch: float | None = None
 
-    def observe(self, total_ms: float, refine_ms: float, patches: int) -> None:
-        """Note what a frame cost; a rise counts at once, a fall slowly."""
-        self._fixed = _follow(self._fixed, total_ms - refine_ms)
+    def observe(self, total_ms: float, refine_ms: float, patches: int, count: int) -> None:
+        """Note what a frame of N = `count` patches cost; a rise counts at once, a fall slowly."""
+        self._fixed = _follow(self._fixed, (total_ms - refine_ms) / count)
         if patches:
             self._per_patch = _follow(self._per_patch, refine_ms / patches)
         elif self._per_patch is not None:
@@ -35,7 +38,7 @@ class Deadline:
         """Return K for the next frame and the reason for it."""
         if self._fixed is None or self._per_patch is None or self._per_patch <= 0:
             return wanted, "asked for"
-        room = SAFETY * self.deadline_ms - self._fixed
+        room = SAFETY * self.deadline_ms - self._fixed * count
         fitting = int(room / self._per_patch)
         if fitting >= wanted:
             return wanted, "asked for"

@@ -197,6 +197,7 @@ class Pipeline:
                 sum(one.times.total for one in done),
                 sum(one.times.refine for one in done),
                 sum(len(one.selected) for one in done),
+                count,
             )
         return done
 

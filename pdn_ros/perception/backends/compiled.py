@@ -24,8 +24,8 @@ Runner = Callable[[Arrays], Arrays]
 Probe = dict[str, NDArray[Any]]
 """Inputs `input0`, ... and torch's outputs for them, `output0`, ..."""
 
-KEPT: Final = 8
-"""Models that stay in memory: an image size takes two, dense mode one."""
+KEPT: Final = 16
+"""Models that stay in memory: an image size takes two, dense mode one; a rig may have eight."""
 _PROBE: Final = "probe.npz"
 _log = logging.getLogger(__name__)
 
