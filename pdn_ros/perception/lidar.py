@@ -18,11 +18,9 @@ from pdn_ros.messages.cdr import Header
 from pdn_ros.messages.patches import PatchPrior
 from pdn_ros.perception.camera_tracker import CameraTracker
 from pdn_ros.perception.config import LidarConfig, LidarProjectionConfig
+from pdn_ros.perception.reports import Report
 
 Floats = NDArray[np.float32]
-Report = Callable[[str, str], None]
-"""Called with a kind and one line when something is wrong with the present image or scan."""
-
 PAIR_NS: Final = 100_000_000
 """Scan and image this close in time belong together; the scan is moved to the image's time."""
 

@@ -20,7 +20,7 @@ from pdn_ros.geometry.transforms import Matrix
 from pdn_ros.messages.cdr import Header
 from pdn_ros.messages.occupancy import UNKNOWN, Grid
 from pdn_ros.perception.config import PerceptionConfig
-from pdn_ros.perception.lidar import Report
+from pdn_ros.perception.reports import Report, of_camera
 
 Mask = NDArray[np.uint8]
 StampedGrid = tuple[int, Grid]
@@ -154,7 +154,7 @@ class Mapper:
                 placed = self._place(evidence.header)
             except LookupError as error:
                 if time.monotonic() - waiting.since >= self.config.transform_tolerance:
-                    self._report("tf", str(error))
+                    of_camera(self._report, evidence.camera)("tf", str(error))
                     self._forget(evidence)
                 continue
             # A camera's older masks that still wait are dropped: evidence is added in order.

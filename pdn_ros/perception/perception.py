@@ -16,9 +16,10 @@ from pdn_ros.messages.patches import PatchArray
 from pdn_ros.network import Frame, Prediction
 from pdn_ros.perception.camera_tracker import CameraTracker
 from pdn_ros.perception.config import LidarConfig, PerceptionConfig
-from pdn_ros.perception.lidar import LidarBuffer, Report
+from pdn_ros.perception.lidar import LidarBuffer
 from pdn_ros.perception.mapping import GRACE_S, Evidence, Mapper, StampedGrid, View
 from pdn_ros.perception.pipeline import Pipeline
+from pdn_ros.perception.reports import Report, of_camera
 from pdn_ros.perception.travel import importance, velocity
 
 
@@ -42,21 +43,18 @@ class CameraInputs:
 
     Args:
         config: Of the LiDAR's part.
-        report: Called with the kind and one line when something is wrong.
-        name: Of the camera in its rig; empty for a single camera.
+        report: Called with the kind and one line when something is wrong with it.
+
+    Attributes:
+        infos: Its calibration.
+        lidar: The LiDAR's priors and ranges in its images.
+        report: As given.
     """
 
-    def __init__(self, config: LidarConfig, report: Report, name: str = "") -> None:
-        self._report = report
-        self._name = name
+    def __init__(self, config: LidarConfig, report: Report) -> None:
         self.infos = CameraTracker()
-        self.lidar = LidarBuffer(config, self.report)
-
-    def report(self, kind: str, line: str) -> None:
-        """Report what is wrong with an input of this camera."""
-        if self._name:
-            kind, line = f"{self._name}/{kind}", f"{self._name}: {line}"
-        self._report(kind, line)
+        self.lidar = LidarBuffer(config, report)
+        self.report = report
 
 
 @dataclass(slots=True)
@@ -125,7 +123,8 @@ class Perception:
         self.config = config
         self.pipeline = Pipeline(config)
         self.cameras = {
-            name: CameraInputs(config.lidar, report, name) for name in config.cameras or ("",)
+            name: CameraInputs(config.lidar, of_camera(report, name))
+            for name in config.cameras or ("",)
         }
         self.mapper = Mapper(
             config,
