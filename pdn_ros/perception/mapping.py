@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
@@ -102,7 +101,7 @@ class Mapper:
         self._note = note
         self._grace_s = grace_s
         self._grid: OccupancyGrid | None = None
-        self._waiting: deque[_Waiting] = deque(maxlen=WAITING * max(1, len(config.cameras)))
+        self._waiting: list[_Waiting] = []
         self._sets = self._added_set = 0
         self._newest_ns: dict[str, int] = {}
         self._missing_since: float | None = None
@@ -148,12 +147,13 @@ class Mapper:
     def update(self) -> StampedGrid | None:
         """Add masks whose transforms have arrived; return the grid when one is due."""
         stamp_ns = None
-        for waiting in list(self._waiting):
+        for waiting in self._waiting.copy():
             evidence = waiting.evidence
             try:
                 placed = self._place(evidence.header)
             except LookupError as error:
-                if time.monotonic() - waiting.since >= self.config.transform_tolerance:
+                waited_s = time.monotonic() - waiting.since
+                if waited_s >= self.config.transform_tolerance or self._crowded(evidence.camera):
                     of_camera(self._report, evidence.camera)("tf", str(error))
                     self._forget(evidence)
                 continue
@@ -235,13 +235,15 @@ class Mapper:
     def _forget(self, evidence: Evidence) -> None:
         """Drop a waiting image and all before it of its camera."""
         camera, stamp_ns = evidence.camera, evidence.header.stamp_ns
-        kept = [
+        self._waiting = [
             one
             for one in self._waiting
             if one.evidence.camera != camera or one.evidence.header.stamp_ns > stamp_ns
         ]
-        self._waiting.clear()
-        self._waiting.extend(kept)
+
+    def _crowded(self, camera: str) -> bool:
+        """Say whether more masks of a camera wait than may."""
+        return sum(one.evidence.camera == camera for one in self._waiting) > WAITING
 
     def _place(self, header: Header) -> tuple[str, Matrix] | None:
         """Return the grid's frame and `T_grid_base`; None while TF has yet to name that frame.

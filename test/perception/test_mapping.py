@@ -8,7 +8,7 @@ from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.transform_buffer import TransformBuffer
 from pdn_ros.messages.cdr import Header
 from pdn_ros.perception.config import PerceptionConfig
-from pdn_ros.perception.mapping import Evidence, Mapper
+from pdn_ros.perception.mapping import WAITING, Evidence, Mapper
 
 SECOND = 1_000_000_000
 WIDTH, HEIGHT = 160, 120
@@ -111,6 +111,19 @@ def test_a_transform_that_never_comes_is_reported_and_holds_nothing_up():
     assert not world.mapper.waits
     world.odometry(11 * SECOND, 0.0)
     assert world.add(11 * SECOND) is not None
+
+
+def test_masks_of_a_fast_camera_do_not_vanish_unreported():
+    world = World(transform_tolerance=5.0)
+    world.odometry(9 * SECOND, 0.0)
+    for i in range(WAITING):
+        assert world.add(10 * SECOND + i) is None
+    assert world.reports == []
+    assert world.add(11 * SECOND) is None  # the oldest makes room, long before the five seconds
+    assert len(world.reports) == 1
+    world.odometry(12 * SECOND, 0.0)
+    assert world.mapper.update() is not None
+    assert not world.mapper.waits
 
 
 def test_an_older_mask_does_not_follow_a_newer_one():
