@@ -175,6 +175,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
             feed.poll()
         if self._perception is not None:
             self._publish_grid(self._perception.mapper.expired())
+            # Prior and depth of each camera, or nothing.
             priors = self.inputs_on_demand[::2] or [None] * len(self._feeds)
             for inputs, prior in zip(self._perception.cameras.values(), priors, strict=True):
                 inputs.lidar.awaited = prior is not None and prior.get_publisher_count() > 0
@@ -185,7 +186,7 @@ class PerceptionNode(ManagedNode[PerceptionConfig]):
 
     def silent(self) -> list[str]:
         """Return the image topics on which nothing comes."""
-        images = zip(self._feeds.values(), self.inputs[::2], strict=True)
+        images = zip(self._feeds.values(), self.inputs[::2], strict=True)  # then its camera_info
         return [subscription.topic_name for feed, subscription in images if feed.silent()]
 
     def delay(self) -> str:

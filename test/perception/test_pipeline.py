@@ -6,9 +6,10 @@ import torch
 
 from pdn_ros.config import build
 from pdn_ros.errors import InputError
-from pdn_ros.network import predict_set
+from pdn_ros.network import Frame, predict_set
 from pdn_ros.perception import Pipeline, PipelineConfig
 from pdn_ros.perception.backends import available, pick
+from pdn_ros.perception.config import RigConfig
 from pdn_ros.perception.deadline import Deadline
 
 
@@ -46,15 +47,36 @@ def test_openvino_agrees_with_torch(torch_pipeline, image) -> None:
     assert (result.mask == expected.mask).mean() > 0.99
 
 
-@pytest.mark.parametrize("backend", available())
-def test_a_result_outlives_the_next_frame(image, backend: str) -> None:
-    pipeline = Pipeline(PipelineConfig(backend=backend, device="cpu"))
-    result = pipeline.segment(image)
+@pytest.fixture(scope="module", params=available())
+def any_pipeline(request) -> Pipeline:
+    return Pipeline(PipelineConfig(backend=request.param, device="cpu"))
+
+
+def test_a_result_outlives_the_next_frame(any_pipeline, image) -> None:
+    result = any_pipeline.segment(image)
     arrays = result.mask, result.confidence, result.weights, result.scores, result.selected
     before = [array.copy() for array in arrays]
-    pipeline.segment(255 - image[::-1])
+    any_pipeline.segment(255 - image[::-1])
     for array, kept in zip(arrays, before, strict=True):
         np.testing.assert_array_equal(array, kept)
+
+
+def test_a_set_with_equal_shares_is_its_images(any_pipeline, image) -> None:
+    images = [image, 255 - image[::-1], np.ascontiguousarray(image[:, ::-1])]
+    config = any_pipeline.config
+    expected = []
+    try:
+        any_pipeline.reconfigure(config.model_copy(update={"budget": 2}))
+        expected = [any_pipeline.segment(one) for one in images]
+        equal = {"budget": 6, "rig": RigConfig(floor=1.0)}
+        any_pipeline.reconfigure(config.model_copy(update=equal))
+        found = any_pipeline.segment_set([Frame(one) for one in images])
+    finally:
+        any_pipeline.reconfigure(config)
+    for one, alone in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one.selected, alone.selected)
+        np.testing.assert_array_equal(one.mask, alone.mask)
+        np.testing.assert_array_equal(one.confidence, alone.confidence)
 
 
 def test_confidence_is_left_out_when_nobody_wants_it(torch_pipeline, image) -> None:
