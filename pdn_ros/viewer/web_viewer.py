@@ -44,7 +44,8 @@ class WebViewer:
         name = host if local else socket.gethostname()
         self.address = f"rerun+http://{_url_host(_reachable(host))}:{port + 1}/proxy"
         fed_by = f"rerun+http://{_url_host(name)}:{port + 1}/proxy"
-        self.page = f"http://{_url_host(name)}:{port}/?url={urllib.parse.quote(fed_by, safe='')}"
+        query = urllib.parse.urlencode({"url": fed_by, "hide_welcome_screen": 1})
+        self.page = f"http://{_url_host(name)}:{port}/?{query}"
         # Of pages that do not come from this machine only our own may read the server.
         origins = [] if local else ["--cors-allow-origin", f"http://*:{port}"]
         self._settings = tempfile.TemporaryDirectory()

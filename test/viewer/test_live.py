@@ -21,6 +21,7 @@ pytestmark = pytest.mark.ros
 
 from node_fixtures import drive, probe, start_node  # noqa: E402
 from perception_drive import HEIGHT, WIDTH, pixels  # noqa: E402
+from ports import free_port  # noqa: E402
 from rrd import read  # noqa: E402
 
 from pdn_ros.harness.participant import wait_for  # noqa: E402
@@ -42,19 +43,6 @@ class View:
 
     def wait_for(self, text: str) -> str:
         return wait_for(lambda: re.search(text, self.log.read_text()), 40, text)[0]
-
-
-def free_port() -> int:
-    """A port that is free, and so is the next one."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return int(port)
 
 
 @pytest.fixture
