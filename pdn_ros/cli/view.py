@@ -1,5 +1,6 @@
 """`pdn view`: a running node in the browser."""
 
+import os
 import signal
 import sys
 import threading
@@ -61,6 +62,7 @@ def view(
             raise InputError(f"{save}: the viewer opens .rrd files: name it so")
         require_writable(save.absolute().parent)
     with held_back():
+        import pdn_ros.viewer  # noqa: F401 - first: says how to install it
         from pdn_ros.harness.participant import Participant
         from pdn_ros.perception.config import PerceptionConfig
         from pdn_ros.viewer.live import LiveView
@@ -85,7 +87,7 @@ def view(
             note=lambda line: print(f"view: {line}", file=sys.stderr),
         )
         print(f"{server.page}\nCtrl-C ends it", flush=True)
-        if browser:
+        if browser and (os.environ.keys() & {"DISPLAY", "WAYLAND_DISPLAY"}):  # none over ssh
             webbrowser.open(server.page)
         while not stop.is_set():
             server.check()

@@ -6,7 +6,7 @@ import rerun.blueprint as rrb
 
 from pdn_ros.viewer import scene
 
-_PLOTS: Final = {"rate": "Rate of the masks", "age": "Age, ms", "patches": "Patches (K)"}
+_PLOTS: Final = {"rate": "Masks a second", "age": "Age and latency, ms", "patches": "Patches (K)"}
 
 
 def layout() -> rrb.Blueprint:

@@ -33,8 +33,8 @@ _ALONE_S: Final = 1.0
 """Without masks for this long, images are shown by themselves."""
 _ALONE_EVERY_S: Final = 0.2
 _REPEAT_S: Final = 10.0
-_QUEUED: Final = {"tf": 1000, "tf_static": 100, "points": 1, "occupancy": 1}
-"""Messages that may wait, the oldest are dropped; of the others `_WAITING`."""
+_QUEUED: Final = {"tf": 1000, "tf_static": 100, "image": _WAITING, "diagnostics": _WAITING}
+"""Messages that may wait, the oldest are dropped; of the others only the newest."""
 _FIXED: Final = {
     "tf": ("/tf", "tf2_msgs/msg/TFMessage"),
     "tf_static": ("/tf_static", "tf2_msgs/msg/TFMessage"),
@@ -137,14 +137,15 @@ class LiveView:
                 self._note(f"{name}: {topic}")
 
     def _subscribe(self, name: str, topic: str, kind: str) -> Any:
-        queue: deque[Any] = deque(maxlen=_QUEUED.get(name, _WAITING))
+        queue: deque[Any] = deque(maxlen=_QUEUED.get(name, 1))
         self._queues[name] = queue
 
         def put(message: Any) -> None:
             queue.append(message)
             self._arrived.set()
 
-        qos = SENSOR if name in _BEST_EFFORT else reliable(100, latched=name in _LATCHED)
+        depth = 100 if kind == _FIXED["tf"][1] else 1
+        qos = SENSOR if name in _BEST_EFFORT else reliable(depth, latched=name in _LATCHED)
         return self._participant.node.create_subscription(
             message_type(kind), topic, put, qos, raw=name not in _TYPED
         )
@@ -248,6 +249,7 @@ class LiveView:
                 continue
             values = {value.key: value.value for value in status.values}
             self._scene.figures(stamp_ns, "age", {"age": float(values["age_ms"])})
+            self._scene.figures(stamp_ns, "rate", {"node": float(values["rate_hz"])})
             level = _LEVELS[int.from_bytes(status.level, "little")]
             # The same line with other numbers is no news.
             told = (level, re.sub(r"\d+", "", status.message))

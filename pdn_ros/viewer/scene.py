@@ -80,14 +80,14 @@ class Scene:
         self._log(stamp_ns, IMAGE, _jpeg(image))
 
     def mask(self, stamp_ns: int, mask: Pixels) -> None:
-        """Lay a mask, (H, W) uint8 class ids, over the image; the rate of the masks is a figure."""
+        """Lay a mask, (H, W) uint8 class ids, over the image, and note the rate."""
         self._log(stamp_ns, MASK, rr.SegmentationImage(mask, opacity=0.5))
         if self._stamps and stamp_ns <= self._stamps[-1]:  # the recording starts again
             self._stamps.clear()
         self._stamps.append(stamp_ns)
         if len(self._stamps) > 1:
             seconds = (stamp_ns - self._stamps[0]) / 1e9
-            self.figures(stamp_ns, "rate", {"Hz": (len(self._stamps) - 1) / seconds})
+            self.figures(stamp_ns, "rate", {"shown": (len(self._stamps) - 1) / seconds})
 
     def patches(self, patches: PatchArray) -> None:
         """Outline the selected patches, those owed to the LiDAR in its color."""

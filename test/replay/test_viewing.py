@@ -12,17 +12,26 @@ from pdn_ros.cli.app import main
 from pdn_ros.messages.images import read_mask
 
 
+@pytest.mark.parametrize("command", ["evaluate", "view"])
 def test_without_rerun_one_line_says_how_to_install_it(
-    drive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str,
+    drive: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, "rerun", None)
     for name in [name for name in sys.modules if name.startswith("pdn_ros.viewer")]:
         monkeypatch.delitem(sys.modules, name)
-    rrd = tmp_path / "drive.rrd"
-    assert main(["evaluate", str(drive), "--out", str(tmp_path / "out"), "--rerun", str(rrd)]) == 2
+    rrd, out = str(tmp_path / "drive.rrd"), str(tmp_path / "out")
+    arguments = {
+        "evaluate": [str(drive), "--out", out, "--rerun", rrd],
+        "view": ["--no-browser", "--save", rrd],
+    }
+    assert main([command, *arguments[command]]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "pip install 'rerun-sdk>=0.39'" in line
-    assert not rrd.exists()
+    assert not Path(rrd).exists()
 
 
 def test_the_drive_in_a_file(drive: Path, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_images_are_shown_without_a_node(probe, tmp_path: Path) -> None:
         camera = probe.publisher(Image, "/alone", SENSOR)
         stamp_ns = time.time_ns()
         header = Header(stamp_ns, "camera_optical")
-        for _ in range(30):
+        for _ in range(15):
             camera.publish(write_image(header, np.full((48, 64, 3), 90, np.uint8), "bgr8"))
             time.sleep(0.1)
         os.kill(view.process.pid, signal.SIGTERM)

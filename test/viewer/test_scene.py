@@ -88,7 +88,7 @@ def test_masks_hold_the_ids_whose_names_and_colors_are_known(logged) -> None:
 
 
 def test_the_rate_is_that_of_the_masks(logged) -> None:
-    rates = logged["figures/rate/Hz"]["Scalars:scalars"]
+    rates = logged["figures/rate/shown"]["Scalars:scalars"]
     assert rates == {STAMP + i * SECOND // 4: [4.0] for i in (1, 2, 3)}
 
 
