@@ -40,6 +40,7 @@ extras = {
         "matplotlib",
         "tqdm",
     ],
+    "viewer": ["rerun-sdk>=0.39"],
 }
 extras["all"] = sorted({name for names in extras.values() for name in names})
 extras["dev"] = [

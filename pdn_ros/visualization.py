@@ -87,13 +87,33 @@ def depth_overlay(image: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArr
     code = np.zeros(depth.shape, dtype=np.uint8)
     # Scans are sparse: only the measured pixels are worth a logarithm.
     seen = np.nonzero(depth > 0)
-    share = np.log(depth[seen] / NEAREST_M) / np.log(FARTHEST_M / NEAREST_M)
-    code[seen] = 255 - np.clip(254 * share, 0, 254)
+    code[seen] = _range_codes(depth[seen])
     size = 2 * max(1, round(depth.shape[0] / 540)) + 1
     dots = cv2.dilate(code, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
     picture = cv2.convertScaleAbs(image, alpha=0.6)
     cv2.copyTo(cv2.applyColorMap(dots, cv2.COLORMAP_TURBO), dots, picture)
     return np.asarray(picture, dtype=np.uint8)
+
+
+def range_colors(ranges: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return the colors of measured ranges, as in `depth_overlay`.
+
+    Args:
+        ranges: (N,) float32 meters.
+
+    Returns:
+        (N, 3) uint8 RGB.
+    """
+    if not len(ranges):
+        return np.empty((0, 3), dtype=np.uint8)
+    colors = cv2.applyColorMap(_range_codes(ranges)[:, None], cv2.COLORMAP_TURBO)
+    return np.asarray(colors[:, 0, ::-1], dtype=np.uint8)
+
+
+def _range_codes(ranges: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return 255 for the nearest range to 1 for the farthest."""
+    share = np.log(np.maximum(ranges, NEAREST_M) / NEAREST_M) / np.log(FARTHEST_M / NEAREST_M)
+    return np.asarray(255 - np.clip(254 * share, 0, 254), dtype=np.uint8)
 
 
 def saliency(

@@ -25,6 +25,7 @@ def build() -> typer.Typer:
         simulate,
         train,
         validate,
+        view,
     )
 
     app = typer.Typer(
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
     app.command()(simulate.simulate)
     app.add_typer(convert.app, name="convert")
     app.command()(evaluate.evaluate)
+    app.command()(view.view)
     app.command()(train.train)
     app.command()(validate.validate)
     app.command()(benchmark.benchmark)

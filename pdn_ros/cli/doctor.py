@@ -81,6 +81,7 @@ def examine() -> Iterator[Finding]:
     yield _module("pypatchworkpp", "pypatchworkpp", "own ground fit", "pip install pypatchworkpp")
     yield _module("rosbags", "rosbags", "no bags", "pip install rosbags")
     yield _module("embreex", "embreex", "no simulation", "pip install embreex")
+    yield _module("rerun", "rerun", "no viewer", "pip install 'rerun-sdk>=0.39'")
 
 
 def _ros(setup: str, *, needed: bool) -> Iterator[Finding]:

@@ -32,6 +32,9 @@ def evaluate(
     true_masks: Annotated[
         bool, typer.Option("--true-masks", help="Make the grid from the recording's true masks.")
     ] = False,
+    rerun: Annotated[
+        Path | None, typer.Option(metavar="RRD", help="Write a file for rerun's viewer, too.")
+    ] = None,
     backend: Backend = "auto",
     precision: Precision = "auto",
     weights: Weights = "",
@@ -60,6 +63,7 @@ def evaluate(
         backend=backend,
         precision=precision,
         weights=weights,
+        rerun=rerun,
     )
     settings.check()
 

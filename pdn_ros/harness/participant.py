@@ -3,7 +3,7 @@
 import importlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -19,6 +19,7 @@ from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.serialization import serialize_message
 from rclpy.signals import SignalHandlerOptions
@@ -28,6 +29,8 @@ SENSOR: Final = qos_profile_sensor_data
 _ASK_AGAIN_S: Final = 3.0
 DISCOVERY_S: Final = 0.25
 """Discovery is not symmetric: at most this much earlier, this side sees the other."""
+Topics = Sequence[tuple[str, Sequence[str]]]
+"""Names of topics with their types."""
 _Own = TypeVar("_Own", bound="Participant")
 
 
@@ -136,6 +139,16 @@ class Participant:
         number = getattr(Transition, f"TRANSITION_{label.upper()}")
         request = ChangeState.Request(transition=Transition(id=number))
         return bool(self.call(ChangeState, f"/{name}/change_state", request).success)
+
+    def topics_of(self, name: str, namespace: str) -> tuple[Topics, Topics]:
+        """Return what a node subscribes to and what it publishes; nothing if there is none."""
+        try:
+            return (
+                self.node.get_subscriber_names_and_types_by_node(name, namespace),
+                self.node.get_publisher_names_and_types_by_node(name, namespace),
+            )
+        except NodeNameNonExistentError:
+            return (), ()
 
     def _spin(self) -> None:
         try:

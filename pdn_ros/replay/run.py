@@ -1,7 +1,7 @@
 """An evaluation from the bag to the report."""
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -64,9 +64,13 @@ def run(settings: ReplaySettings, progress: Progress) -> Outcome:
         source = _source(settings, drive)
         scorer = Scorer(drive, source.classes, live=settings.live)
         presenter = Presenter(drive, source.classes, drive.offered(settings.limit))
-        with closing(source.outputs(progress)) as outputs:  # type: ignore[type-var]
+        with (
+            closing(source.outputs(progress)) as outputs,  # type: ignore[type-var]
+            _viewed(settings, drive, source.classes) as view,
+        ):
             for recorded, output in outputs:
                 presenter.add(recorded, output, scorer.add(recorded, output))
+                view(recorded, output)
         metrics = scorer.metrics(source.rate_hz)
         failed = [f"image {row.index}: {row.error}" for row in scorer.rows if row.error]
         if not any(row.selected or row.latency_ms > 0 for row in scorer.rows):
@@ -99,6 +103,20 @@ def _source(settings: ReplaySettings, drive: Drive) -> Source:
     from pdn_ros.replay.offline import Replay
 
     return Replay(settings, drive, config)
+
+
+@contextmanager
+def _viewed(
+    settings: ReplaySettings, drive: Drive, classes: ClassSet
+) -> Iterator[Callable[[RecordedImage, Output], None]]:
+    """Yield what writes the file for the viewer, if one is wanted."""
+    if settings.rerun is None:
+        yield lambda _, __: None
+        return
+    from pdn_ros.replay.viewing import viewed
+
+    with viewed(settings.rerun, drive, classes) as add:
+        yield add
 
 
 def _configuration(settings: ReplaySettings, drive: Drive, source: Source) -> dict[str, object]:

@@ -30,6 +30,7 @@ class ReplaySettings:
     """The options of `pdn evaluate`; an empty topic is found by its type.
 
     `true_masks`: the grid is made from the recording's true masks, to judge geometry alone.
+    `rerun`: a file for rerun's viewer, too.
     """
 
     bag: Path
@@ -47,6 +48,7 @@ class ReplaySettings:
     backend: str = "auto"
     precision: str = "auto"
     weights: str = ""
+    rerun: Path | None = None
 
     def perception(self) -> PerceptionConfig:
         """Return the configuration that node and offline replay run with.
@@ -61,7 +63,8 @@ class ReplaySettings:
         """Refuse what cannot work before anything heavy is loaded.
 
         Raises:
-            InputError: There is no such bag, the mode is unknown, or `out` cannot be written.
+            InputError: There is no such bag, the mode is unknown, a result cannot be written, or
+                rerun is not installed.
         """
         if not self.bag.exists():
             raise InputError(f"{self.bag}: no such bag: give a rosbag2 folder or an .mcap file")
@@ -73,6 +76,12 @@ class ReplaySettings:
         if self.out.is_file():
             raise InputError(f"{self.out}: is a file: name a folder")
         require_writable(self.out)
+        if self.rerun is not None:
+            if self.rerun.suffix != ".rrd":
+                raise InputError(f"{self.rerun}: the viewer opens .rrd files: name it so")
+            import pdn_ros.viewer  # noqa: F401 - says how to install it
+
+            require_writable(self.rerun.parent)
 
 
 def parse_rate(text: str) -> Rate:

@@ -22,6 +22,7 @@ COMMANDS = (
     "evaluate",
     "train",
     "validate",
+    "view",
     "doctor",
     "convert kitti",
     "convert nuscenes",

@@ -1,11 +1,14 @@
 """The files under config/ that other programs read."""
 
+import json
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pdn_ros.bags import layout
 from pdn_ros.classes import Role, load_classes
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -97,6 +100,76 @@ def test_rviz_shows_the_grid_the_cloud_the_patches_and_the_camera():
     assert cloud["Enabled"] and cloud["Color Transformer"] == "RGB8"  # by class
     for name in ("Costmap points", "LiDAR", "Camera view"):  # sensor data: reliable wouldn't match
         assert displays()[name]["Topic"]["Reliability Policy"] == "Best Effort"
+
+
+def contract() -> dict[str, str]:
+    """Type of each topic of the nodes and of the bags that the package writes."""
+    publishers = pytest.importorskip("pdn_ros.ros.publishers", exc_type=ImportError)
+    from pdn_ros.ros import lidar_projection_node
+
+    nodes = {"perception": publishers.TOPICS, "lidar_projection": lidar_projection_node.TOPICS}
+    types = {
+        f"/{node}/{name}": f"{kind.__module__.split('.')[0]}/msg/{kind.__name__}"
+        for node, topics in nodes.items()
+        for name, (kind, _) in topics.items()
+    }
+    return {
+        **types,
+        "/diagnostics": "diagnostic_msgs/msg/DiagnosticArray",
+        layout.IMAGE_TOPIC: "sensor_msgs/msg/Image",
+        layout.CAMERA_INFO_TOPIC: "sensor_msgs/msg/CameraInfo",
+        layout.POINTS_TOPIC: "sensor_msgs/msg/PointCloud2",
+        layout.BOXES_TOPIC: "visualization_msgs/msg/MarkerArray",
+        layout.OCCUPANCY_TOPIC: "nav_msgs/msg/OccupancyGrid",
+    }
+
+
+def foxglove() -> dict[str, dict]:
+    return json.loads((CONFIG / "foxglove.json").read_text())
+
+
+def panels(place: object) -> list[str]:
+    """Names of the panels of a layout, from left to right."""
+    if isinstance(place, str):
+        return [place]
+    return [*panels(place["first"]), *panels(place["second"])] if place else []
+
+
+def test_foxglove_places_every_panel_once():
+    configured = foxglove()["configById"]
+    placed = panels(foxglove()["layout"])
+    for name, panel in configured.items():
+        for tab in panel.get("tabs", ()) if name in placed else ():
+            placed += panels(tab["layout"])
+    assert sorted(placed) == sorted(configured)
+
+
+def test_foxglove_shows_topics_of_the_contract_as_what_they_are():
+    known, seen = contract(), set()
+    for name, panel in foxglove()["configById"].items():
+        kind = name.split("!")[0]
+        seen |= set(panel.get("topics", ())) | {panel.get("topicToRender", "/diagnostics")}
+        if kind == "Image":
+            assert known[panel["imageMode"]["imageTopic"]] == "sensor_msgs/msg/Image"
+            calibration = panel["imageMode"].get("calibrationTopic", layout.CAMERA_INFO_TOPIC)
+            assert known[calibration] == "sensor_msgs/msg/CameraInfo"
+    assert seen <= set(known)
+    drawn = {known[topic].split("/")[-1] for topic in seen}
+    assert {"OccupancyGrid", "MarkerArray", "PointCloud2", "DiagnosticArray"} <= drawn
+
+
+def test_foxglove_plots_fields_that_messages_have():
+    storage = pytest.importorskip("pdn_ros.bags.storage")
+    fields, known = storage.typestore().fielddefs, contract()
+    plots = [p for name, p in foxglove()["configById"].items() if name.startswith("Plot!")]
+    for path in [path["value"] for plot in plots for path in plot["paths"]]:
+        topic, *names = re.sub(r"\[:\]|\{[^}]*\}", "", path).split(".")
+        kind = known[topic]
+        for name in names:
+            kind = dict(fields[kind][1])[name][1]
+            while not isinstance(kind, str):  # (type, size), of a sequence ((node, type), size)
+                kind = kind[0] if isinstance(kind[0], str | tuple) else kind[1]
+        assert kind in ("float32", "uint32", "string"), path
 
 
 def test_static_layer_reads_a_grid_of_probabilities():
