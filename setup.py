@@ -42,6 +42,7 @@ extras = {
     ],
 }
 extras["all"] = sorted({name for names in extras.values() for name in names})
+extras["cluster"] = ["ray"]
 extras["dev"] = [
     "fvcore",
     "hypothesis",
