@@ -43,6 +43,7 @@ extras = {
     "viewer": ["rerun-sdk>=0.39"],
 }
 extras["all"] = sorted({name for names in extras.values() for name in names})
+extras["cluster"] = ["ray"]
 extras["dev"] = [
     "fvcore",
     "hypothesis",
@@ -54,6 +55,7 @@ extras["dev"] = [
     "scipy",
     "types-PyYAML",
 ]
+extras["site"] = ["mkdocs-material", "mkdocstrings[python]"]
 
 setup(
     name="pdn_ros",

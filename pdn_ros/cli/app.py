@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 from pydantic import ValidationError
 
-from pdn_ros.errors import InputError
+from pdn_ros.errors import InputError, one_line
 
 DONE, FAILED, USAGE = 0, 1, 2
 INTERRUPTED = 130  # the shell's status of a process ended by SIGINT; typer returns it
@@ -79,8 +79,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _line_and_status(error: Exception) -> tuple[str, int]:
     """Return the line that the user reads for an error, and the exit status."""
-    if isinstance(error, InputError):
-        return str(error), USAGE
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         name = ".".join(str(key) for key in first["loc"])
@@ -88,13 +86,7 @@ def _line_and_status(error: Exception) -> tuple[str, int]:
     if isinstance(error, typer.exceptions.TyperException):
         hint = " (see --help)" if error.exit_code == USAGE else ""
         return f"{error.format_message().rstrip('.')}{hint}", error.exit_code
-    if isinstance(error, OSError):
-        what = error.strerror or str(error)
-        return f"{error.filename}: {what}" if error.filename else what, FAILED
-    if isinstance(error, MemoryError):
-        return "out of memory: try smaller images or a smaller --budget", FAILED
-    kind = type(error).__name__
-    return f"{kind}: {error} (PDN_DEBUG=1 shows where)", FAILED
+    return one_line(error), USAGE if isinstance(error, InputError) else FAILED
 
 
 def _fail(line: str, status: int) -> int:

@@ -40,6 +40,10 @@ def _read_config(ctx: typer.Context, path: Path | None) -> Path | None:
     ctx.default_map = {
         k: str(v) if type(v) in (int, float) else v for k, v in settings.items() if v is not None
     }
+    for parameter in ctx.command.params:
+        value = ctx.default_map.get(parameter.name or "")
+        if parameter.nargs == -1 and isinstance(value, str):  # else each letter is a value
+            ctx.default_map[parameter.name] = [value]
     return path
 
 

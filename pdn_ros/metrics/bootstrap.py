@@ -1,8 +1,8 @@
-"""How sure a difference is: intervals over the images of a set."""
+"""How sure a difference is: intervals over the images of a set, or over recordings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 LEVEL: Final = 0.95
 """Probability that an interval covers."""
 
-Statistic = Callable[[NDArray[np.int64]], NDArray[np.float64]]
-"""Maps summed counts (R, ...) to a figure for each, (R,)."""
+Statistic = Callable[[NDArray[Any]], NDArray[np.float64]]
+"""Maps sums of counts, or of other numbers, (R, ...) to a figure for each, (R,)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Interval:
 
 def difference(
     statistic: Statistic,
-    ours: Sequence[NDArray[np.int64]],
-    theirs: Sequence[NDArray[np.int64]],
+    ours: Sequence[NDArray[Any]],
+    theirs: Sequence[NDArray[Any]],
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
@@ -34,7 +34,8 @@ def difference(
 
     Args:
         statistic: The figure.
-        ours: Counts of each image, (n, ...), of one system or of several whose mean figure counts.
+        ours: Numbers of each image that add up, (n, ...), of one system, or of several whose mean
+            figure counts.
         theirs: The same of what is subtracted.
         resamples: Sets that are drawn.
         seed: Of the draws.
@@ -43,7 +44,7 @@ def difference(
     draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)
     draws = np.concatenate([np.ones((1, count), np.int64), draws])  # the set itself comes first
 
-    def figures(systems: Sequence[NDArray[np.int64]]) -> NDArray[np.float64]:
+    def figures(systems: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
         sums = (np.tensordot(draws, counts, axes=1) for counts in systems)
         return np.asarray(np.mean([statistic(s) for s in sums], axis=0), np.float64)
 

@@ -9,12 +9,11 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from numpy.typing import NDArray
 
 from pdn_ros.classes import ClassSet
-from pdn_ros.files import atomic
 from pdn_ros.replay import plots
+from pdn_ros.replay.page import figure, share, write_page
 from pdn_ros.replay.results import FrameRow, Metrics
 
 MAX_FRAMES: Final = 60
@@ -101,17 +100,10 @@ def write_report(
         configuration: What the run was set to.
         machine: Processor, versions.
     """
-    environment = Environment(
-        loader=PackageLoader("pdn_ros.replay", "templates"),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["figure"] = _figure
-    environment.filters["share"] = _share
     shown = _within_size(list(frames))
-    text = environment.get_template("report.html.jinja").render(
+    write_page(
+        path,
+        "report.html.jinja",
         title=title,
         metrics=metrics,
         cards=_cards(metrics),
@@ -126,8 +118,6 @@ def write_report(
         configuration=configuration,
         machine=machine,
     )
-    with atomic(path) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def _within_size(frames: list[KeyFrame]) -> list[KeyFrame]:
@@ -169,53 +159,53 @@ def _cards(m: Metrics) -> list[tuple[str, str, str]]:
     small = m.boxes.small_refined_share_without_prior
     with_truth = "against the truth"
     candidates = [
-        ("Rate", m.rate_hz, _figure(m.rate_hz, " Hz"), f"{m.frames - m.dropped - m.failed} masks"),
+        ("Rate", m.rate_hz, figure(m.rate_hz, " Hz"), f"{m.frames - m.dropped - m.failed} masks"),
         (
             "Latency",
             m.latency_ms.p50,
-            _figure(m.latency_ms.p50, " ms"),
-            f"p95 {_figure(m.latency_ms.p95)}, p99 {_figure(m.latency_ms.p99)}",
+            figure(m.latency_ms.p50, " ms"),
+            f"p95 {figure(m.latency_ms.p95)}, p99 {figure(m.latency_ms.p99)}",
         ),
         (
             "Age of a mask",
             m.age_ms.p50,
-            _figure(m.age_ms.p50, " ms"),
-            f"p95 {_figure(m.age_ms.p95, ' ms')}",
+            figure(m.age_ms.p50, " ms"),
+            f"p95 {figure(m.age_ms.p95, ' ms')}",
         ),
         ("Dropped", m.dropped, str(m.dropped), f"of {m.frames} images"),
         ("Failed", m.failed or math.nan, str(m.failed), f"of {m.frames} images"),
-        ("Refined", m.refined_share or math.nan, _share(m.refined_share), "of all patches"),
-        ("mIoU", m.miou, _share(m.miou), with_truth),
-        ("Thin mIoU", m.thin_miou, _share(m.thin_miou), "poles, signs, people, ..."),
+        ("Refined", m.refined_share or math.nan, share(m.refined_share), "of all patches"),
+        ("mIoU", m.miou, share(m.miou), with_truth),
+        ("Thin mIoU", m.thin_miou, share(m.thin_miou), "poles, signs, people, ..."),
     ]
     if fused is not None:
         candidates += [
-            ("False free", fused.false_free, _share(fused.false_free), "of obstacle cells"),
-            ("Free IoU", fused.free_iou, _share(fused.free_iou), "fused grid"),
+            ("False free", fused.false_free, share(fused.false_free), "of obstacle cells"),
+            ("Free IoU", fused.free_iou, share(fused.free_iou), "fused grid"),
             (
                 "Obstacle distance",
                 fused.distance_error_cells_p50,
-                _figure(fused.distance_error_cells_p50, " cells"),
-                f"off, p95 {_figure(fused.distance_error_cells_p95)}",
+                figure(fused.distance_error_cells_p50, " cells"),
+                f"off, p95 {figure(fused.distance_error_cells_p95)}",
             ),
         ]
     candidates += [
         (
             "Boxes occupied",
             m.boxes.occupied_share,
-            _share(m.boxes.occupied_share),
+            share(m.boxes.occupied_share),
             f"{m.boxes.boxes} within 30 m",
         ),
         (
             "Small boxes refined",
             m.boxes.small_refined_share,
-            _share(m.boxes.small_refined_share),
-            f"{_share(small)} without the LiDAR prior",
+            share(m.boxes.small_refined_share),
+            f"{share(small)} without the LiDAR prior",
         ),
         (
             "Returns in free cells",
             m.returns_in_free_share,
-            _share(m.returns_in_free_share),
+            share(m.returns_in_free_share),
             "of LiDAR returns on obstacles",
         ),
     ]
@@ -234,16 +224,3 @@ def _class_rows(classes: ClassSet, m: Metrics) -> list[tuple[str, str, bool, flo
         )
         for info in classes.classes
     ]
-
-
-def _figure(value: float, unit: str = "") -> str:
-    if not math.isfinite(value):
-        return "n/a"
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-    return f"{value:.{digits}f}{unit}"
-
-
-def _share(value: float) -> str:
-    if not math.isfinite(value):
-        return "n/a"
-    return f"{100 * value:.{2 if abs(value) < 0.01 else 1}f} %"

@@ -1,12 +1,5 @@
-"use strict";
 (() => {
   const root = document.documentElement;
-  document.getElementById("theme").addEventListener("click", () => {
-    const dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const now = root.style.colorScheme || (dark ? "dark" : "light");
-    root.style.colorScheme = now === "dark" ? "light" : "dark";
-  });
-
   const frames = JSON.parse(document.getElementById("frames").textContent);
   if (!frames.length) return;
   const slider = document.getElementById("frame");
