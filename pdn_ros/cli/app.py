@@ -21,6 +21,7 @@ def build() -> typer.Typer:
         doctor,
         evaluate,
         export,
+        labels,
         segment,
         simulate,
         train,
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
     app.command()(simulate.simulate)
     app.add_typer(convert.app, name="convert")
     app.command()(evaluate.evaluate)
+    app.add_typer(labels.app, name="labels")
     app.command()(train.train)
     app.command()(validate.validate)
     app.command()(benchmark.benchmark)
