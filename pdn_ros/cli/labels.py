@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pdn_ros.cli.common import Config, progress, words
+from pdn_ros.cli.common import Config, Weights, progress, words
 from pdn_ros.cli.interrupt import held_back
 
 app = typer.Typer(
@@ -17,6 +17,8 @@ app = typer.Typer(
 
 FORMATS = "colors, voc, coco, cvat, labelstudio, labelme or cityscapes"
 Format = Annotated[str, typer.Argument(metavar="FORMAT", help=FORMATS + ".")]
+
+Labels = Annotated[str, typer.Option(metavar="NAME", help="Which labels: a folder in DIR.")]
 
 
 @app.callback()
@@ -92,9 +94,7 @@ def export(
     ],
     *,
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help="The folder to make.")],
-    labels: Annotated[
-        str, typer.Option(metavar="NAME", help="Which labels: a folder in DIR.")
-    ] = "labels",
+    labels: Labels = "labels",
     tolerance: Annotated[
         float,
         typer.Option(
@@ -113,3 +113,35 @@ def export(
 
     number = export_labels(kind, path, out, labels=labels, tolerance=tolerance)
     print(f"{number} labels: {out}")
+
+
+@app.command()
+def check(
+    path: Annotated[Path, typer.Argument(metavar="DIR", help="What `labels import` has made.")],
+    *,
+    labels: Labels = "labels",
+    weights: Weights = "",
+    config: Config = None,
+) -> None:
+    """Show image, label and mask side by side, and what looks wrong: DIR/check.html.
+
+    The exit status is 1 if something looks wrong.
+
+    Example: pdn labels check field_set
+    """
+    del config
+    with held_back():
+        from pdn_ros.labels.check import inspect
+        from pdn_ros.labels.folder import open_folder
+        from pdn_ros.labels.page import write_page
+
+    data = open_folder(path, labels)
+    with progress("check") as report:
+        found = inspect(data, weights, report)
+    write_page(path / "check.html", found)
+    for kind, lines in found.problems.items():
+        more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
+        print(f"pdn: warning: {kind}: {lines[0]}{more}", file=sys.stderr)
+    print(path / "check.html")
+    if found.problems:
+        raise typer.Exit(1)

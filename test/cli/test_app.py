@@ -27,6 +27,7 @@ COMMANDS = (
     "convert nuscenes",
     "labels import",
     "labels export",
+    "labels check",
 )
 
 
