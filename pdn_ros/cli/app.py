@@ -21,6 +21,7 @@ def build() -> typer.Typer:
         doctor,
         evaluate,
         export,
+        frames,
         labels,
         segment,
         simulate,
@@ -51,6 +52,7 @@ def build() -> typer.Typer:
     app.command()(simulate.simulate)
     app.add_typer(convert.app, name="convert")
     app.command()(evaluate.evaluate)
+    app.command()(frames.frames)
     app.add_typer(labels.app, name="labels")
     app.command()(train.train)
     app.command()(validate.validate)

@@ -25,6 +25,7 @@ COMMANDS = (
     "doctor",
     "convert kitti",
     "convert nuscenes",
+    "frames",
     "labels import",
     "labels export",
     "labels check",
