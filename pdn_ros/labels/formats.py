@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from pdn_ros.errors import InputError
-from pdn_ros.labels import coco, colors, cvat, labelme, voc
+from pdn_ros.labels import cityscapes, coco, colors, cvat, labelme, labelstudio, voc
 from pdn_ros.labels.folder import LabelledFolder
 from pdn_ros.labels.source import Request, Source
 
@@ -22,7 +22,9 @@ FORMATS: Final[Mapping[str, Format]] = {
     "voc": Format(voc.read, voc.write),
     "coco": Format(coco.read, coco.write),
     "cvat": Format(cvat.read, cvat.write),
+    "labelstudio": Format(labelstudio.read, labelstudio.write),
     "labelme": Format(labelme.read, labelme.write),
+    "cityscapes": Format(cityscapes.read, cityscapes.write),
 }
 
 

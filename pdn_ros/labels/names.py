@@ -49,10 +49,11 @@ def match(source: Source, classes: ClassSet, void: Collection[str]) -> Ids:
         name = plain(category.name)
         if name in dropped:
             continue
-        found = ids.get(name, ids.get(plain(source.synonyms.get(category.name, ""))))
+        synonym = source.synonyms.get(category.name, "")
+        found = ids.get(name, ids.get(plain(synonym)))
         if found is not None:
             table[i] = found
-        elif category.place and not no_label(name) and name != BACKGROUND:
+        elif category.place and not no_label(name) and not no_label(synonym) and name != BACKGROUND:
             raise InputError(
                 f"{category.place}: class {category.name!r} is not in class set {classes.name}"
                 f" ({', '.join(classes.names)}): add it there, or drop it with --void"

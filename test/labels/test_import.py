@@ -12,6 +12,7 @@ from PIL import Image
 
 from pdn_ros.classes import ClassSet, load_classes
 from pdn_ros.errors import InputError
+from pdn_ros.labels.rle import write_label_studio
 
 COLORS = np.zeros((256, 3), dtype=np.uint8)
 COLORS[:3] = [info["color"] for info in CLASSES["classes"]]
@@ -335,3 +336,61 @@ def test_made_classes_guess_roles_by_well_known_names(tmp_path, take):
         ("sky", "sky", False),
         ("wall", "static", False),
     ]
+
+
+def test_label_studio(tmp_path, take, class_file):
+    write_images(tmp_path / "images", "field 1.jpg")
+    size = {"original_width": WIDTH, "original_height": HEIGHT}
+    light = np.zeros((HEIGHT, WIDTH), dtype=bool)
+    light[8:10, 10:12] = True
+    result = [
+        {"id": "p", "type": "polygonlabels", **size,
+         "value": {"points": [[25, 25], [75, 25], [75, 75], [25, 75]], "polygonlabels": ["Crop"]}},
+        {"id": "b", "type": "brushlabels", **size,
+         "value": {"format": "rle", "rle": write_label_studio(light),
+                   "brushlabels": ["traffic light"]}},
+        {"id": "r", "type": "rectanglelabels", **size,
+         "value": {"x": 1, "y": 1, "width": 9, "height": 9, "rectanglelabels": ["Crop"]}},
+    ]  # fmt: skip
+    tasks = [
+        {"id": 7, "data": {"text": "no", "image": "/data/upload/1/0a1b2c3d-field%201.jpg"},
+         "annotations": [{"result": []}, {"result": result},
+                         {"result": result[:1], "was_cancelled": True}]},
+    ]  # fmt: skip
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    made = take("labelstudio", tmp_path / "export.json", classes=class_file)
+    expected = np.full((HEIGHT, WIDTH), 255)
+    expected[6:18, 8:24] = 1
+    expected[8:10, 10:12] = 2
+    np.testing.assert_array_equal(read_png(tmp_path / "made/labels/field 1.png"), expected)
+    assert made.notes == ("1 boxes, points and choices have no mask: left out",)
+    result[1]["value"]["rle"] = result[1]["value"]["rle"][:-3]
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    with pytest.raises(InputError, match=r"task 7: annotation b: brush: .* cut off"):
+        take("labelstudio", tmp_path / "export.json", out=tmp_path / "again")
+
+
+def test_cityscapes(tmp_path, take):
+    for name in ("a", "b"):
+        write_images(tmp_path / "leftImg8bit/train/ulm", f"ulm_{name}_leftImg8bit.png")
+    labels = tmp_path / "gtFine/train/ulm"
+    labels.mkdir(parents=True)
+    ids = np.full((HEIGHT, WIDTH), 7, dtype=np.uint8)
+    ids[:4], ids[4:6], ids[20:] = 23, 26, 9
+    Image.fromarray(ids).save(labels / "ulm_a_gtFine_labelIds.png")
+    objects = [
+        {"label": "road", "polygon": square(0, 0, 32, 24)},
+        {"label": "sky", "polygon": square(0, 0, 32, 4)},
+        {"label": "cargroup", "polygon": square(0, 4, 32, 2)},
+        {"label": "ego vehicle", "polygon": square(0, 20, 32, 4)},
+    ]
+    text = {"imgHeight": HEIGHT, "imgWidth": WIDTH, "objects": objects}
+    (labels / "ulm_b_gtFine_polygons.json").write_text(json.dumps(text))
+    made = take("cityscapes", tmp_path / "gtFine", classes="street")
+    names = [*made.classes.names, *["?"] * 255]
+    for name in ("a", "b"):
+        label = read_png(tmp_path / f"made/labels/ulm_{name}_leftImg8bit.png")
+        assert [names[i] for i in label[[0, 5, 10], 3]] == ["sky", "vehicle", "road"]
+        assert (label[20:] == 255).all()
+    found = take("cityscapes", tmp_path / "gtFine", out=tmp_path / "found").classes.names
+    assert found == ("road", "parking", "sky", "car")

@@ -32,11 +32,10 @@ def test_every_format_gives_the_same_labels_again(tmp_path, take, kind, backgrou
     assert export_labels(kind, data, tmp_path / "out", tolerance=0) == 2
     source = tmp_path / "out" / ("masks" if kind == "colors" else "")
     take(kind, source, classes=data / "classes.yaml")
-    for name in ("a", "b"):
-        np.testing.assert_array_equal(
-            read_png(tmp_path / f"made/labels/{name}.png"), read_png(data / f"labels/{name}.png")
-        )
-    assert sorted(f.name for f in (tmp_path / "made/images").iterdir()) == ["a.jpg", "b.png"]
+    made = sorted((tmp_path / "made/labels").iterdir())
+    for name, file in zip(("a", "b"), made, strict=True):
+        np.testing.assert_array_equal(read_png(file), read_png(data / f"labels/{name}.png"))
+    assert [f.suffix for f in sorted((tmp_path / "made/images").iterdir())] == [".jpg", ".png"]
 
 
 def test_simplified_outlines_stay_near(tmp_path, take):
