@@ -157,6 +157,16 @@ def read_ids(path: Path) -> NDArray[np.uint8]:
         ) from error
 
 
+def read_colors(path: Path) -> NDArray[np.uint32]:
+    """Read a mask whose colors mean something as (h, w) uint32: 0xRRGGBB.
+
+    Raises:
+        InputError: The file is absent, damaged or not an image.
+    """
+    blue, green, red = read_image_file(path).astype(np.uint32).transpose(2, 0, 1)
+    return np.asarray((red << 16) | (green << 8) | blue, dtype=np.uint32)
+
+
 class ColorTable:
     """Reads masks whose colors are the classes; unknown colors are void, with one warning.
 
@@ -183,8 +193,7 @@ class ColorTable:
 
     def __call__(self, path: Path) -> NDArray[np.uint8]:
         """Read a mask as (h, w) uint8 class ids."""
-        bgr = read_image_file(path).astype(np.uint32)
-        packed = (bgr[..., 2] << 16) | (bgr[..., 1] << 8) | bgr[..., 0]
+        packed = read_colors(path)
         place = np.searchsorted(self.colors, packed).clip(max=len(self.colors) - 1)
         known = self.colors[place] == packed
         if not self.warned and not known.all():

@@ -17,7 +17,7 @@ from pdn_ros.labels.files import read_json
 from pdn_ros.labels.folder import LabelledFolder
 from pdn_ros.labels.rle import read_coco, write_coco
 from pdn_ros.labels.shapes import Drawing, Shape, box, check_size
-from pdn_ros.labels.source import Categories, Category, Ids, Item, Request, Source
+from pdn_ros.labels.source import Categories, Category, Ids, Item, Request, Source, left_out
 from pdn_ros.messages.compressed import read_image_file
 
 
@@ -106,10 +106,7 @@ def read(request: Request) -> Source:
         elif shapes:
             drawing = Drawing(image.width, image.height, categories.background(), tuple(shapes))
             items.append(Item(image.file_name, path, drawing))
-    notes = [f"{boxes} boxes without a mask are left out"] if boxes else []
-    if len(items) < len(images):
-        notes.append(f"{len(images) - len(items)} images without annotations are left out")
-    return Source(categories.all(), tuple(items), tuple(notes))
+    return Source(categories.all(), tuple(items), left_out(boxes, len(file.images) - len(items)))
 
 
 def write(data: LabelledFolder, out: Path, tolerance: float) -> None:  # noqa: ARG001

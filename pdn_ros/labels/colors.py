@@ -12,9 +12,9 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from pdn_ros.classes import VOID
+from pdn_ros.datasets.base import read_colors
 from pdn_ros.errors import InputError
 from pdn_ros.labels.folder import LabelledFolder
 from pdn_ros.labels.source import (
@@ -28,7 +28,6 @@ from pdn_ros.labels.source import (
     Source,
 )
 from pdn_ros.labels.tables import TABLE, find_table, read_table, write_table
-from pdn_ros.messages.compressed import read_image_file
 
 _SUFFIXES: Final = (".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
 _LOSSY: Final = (".jpg", ".jpeg")
@@ -127,7 +126,7 @@ def _count(masks: Sequence[Path], most: int) -> tuple[dict[int, int], dict[int, 
     counts: dict[int, int] = {}
     places: dict[int, str] = {}
     for mask in masks:
-        codes = _codes(mask)
+        codes = read_colors(mask)
         colors, numbers = np.unique(codes, return_counts=True)
         if len(colors.tolist()) > most:
             raise InputError(
@@ -150,13 +149,7 @@ def _named(counts: Mapping[int, int]) -> tuple[Category, ...]:
 
 
 def _read(mask: Path, codes: Ids) -> Ids:
-    return codes[_codes(mask)]
-
-
-def _codes(mask: Path) -> NDArray[np.uint32]:
-    """Read a mask as (H, W) uint32, 0xRRGGBB."""
-    red, green, blue = read_image_file(mask).astype(np.uint32)[..., ::-1].transpose(2, 0, 1)
-    return np.asarray((red << 16) | (green << 8) | blue, dtype=np.uint32)
+    return codes[read_colors(mask)]
 
 
 def _packed(color: Color) -> int:

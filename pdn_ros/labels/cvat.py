@@ -14,7 +14,7 @@ from pdn_ros.labels.files import one_file
 from pdn_ros.labels.folder import LabelledFolder
 from pdn_ros.labels.rle import Mask, from_runs, runs
 from pdn_ros.labels.shapes import Drawing, Shape, box, check_size, ellipse
-from pdn_ros.labels.source import Categories, Category, Color, Item, Request, Source
+from pdn_ros.labels.source import Categories, Category, Color, Item, Request, Source, left_out
 
 _SHAPES: Final = ("polygon", "mask", "ellipse")
 
@@ -37,14 +37,14 @@ def read(request: Request) -> Source:
         Category(label.findtext("name", ""), _color(label.findtext("color", "")))
         for label in root.iterfind("meta//labels/label")
     )
-    items, left_out, empty = [], 0, 0
+    items, without_area, empty = [], 0, 0
     for image in images:
         name, place = image.get("name", ""), f"{path}: image {image.get('name', '')!r}"
         width, height = (int(_number(image, key, place)) for key in ("width", "height"))
         check_size(width, height, place)
         found = [(i, e) for i, e in enumerate(image) if e.tag in _SHAPES]
-        left_out += sum(e.tag in ("box", "polyline", "points", "cuboid") for e in image)
-        found.sort(key=lambda entry: int(entry[1].get("z_order", "0")))  # stable
+        without_area += sum(e.tag in ("box", "polyline", "points", "cuboid") for e in image)
+        found.sort(key=lambda entry: _number(entry[1], "z_order", place, "0"))  # stable
         shapes = []
         for i, element in found:
             label = element.get("label", "")
@@ -55,10 +55,7 @@ def read(request: Request) -> Source:
             items.append(Item(name, path, drawing))
         else:
             empty += 1
-    notes = [f"{left_out} boxes, lines and points have no mask: left out"] if left_out else []
-    if empty:
-        notes.append(f"{empty} images without annotations are left out")
-    return Source(categories.all(), tuple(items), tuple(notes))
+    return Source(categories.all(), tuple(items), left_out(without_area, empty))
 
 
 def write(data: LabelledFolder, out: Path, tolerance: float) -> None:  # noqa: ARG001
@@ -121,13 +118,16 @@ def _mask(lengths: Sequence[int], size: tuple[int, int]) -> Mask:
 
 def _numbers(text: str, place: str) -> list[float]:
     try:
-        return [float(part) for part in re.split(r"[,;\s]+", text.strip()) if part]
+        found = [float(part) for part in re.split(r"[,;\s]+", text.strip()) if part]
     except ValueError as error:
         raise InputError(f"{place}: {error}: correct or remove it") from error
+    if not np.isfinite(found).all():
+        raise InputError(f"{place}: a number is not finite: correct or remove it")
+    return found
 
 
-def _number(element: ElementTree.Element, key: str, place: str) -> float:
-    numbers = _numbers(element.get(key, ""), place)
+def _number(element: ElementTree.Element, key: str, place: str, default: str = "") -> float:
+    numbers = _numbers(element.get(key, default), place)
     if len(numbers) != 1:
         raise InputError(f"{place}: no {key}: correct or remove it")
     return numbers[0]

@@ -1,10 +1,11 @@
 """`pdn labels export`: from a folder of labels to a labeling format."""
 
+import shutil
 from pathlib import Path
 
 from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
-from pdn_ros.labels.folder import LABELS, open_folder, require_new
+from pdn_ros.labels.folder import FRAMES, LABELS, open_folder, require_new
 from pdn_ros.labels.formats import find_format
 
 
@@ -32,4 +33,6 @@ def export_labels(
     with atomic(out) as part:
         part.mkdir()
         write(data, part, tolerance)
+        if (path / FRAMES).is_file():
+            shutil.copyfile(path / FRAMES, part / FRAMES)
     return number

@@ -160,6 +160,7 @@ def _describe(out: Path, classes: ClassSet, name: str) -> None:
 
 def _keep_times(out: Path, images: Sequence[Path]) -> None:
     """Copy the list of frames that `pdn frames` wrote beside the images."""
-    frames = images[0].parent.parent / folder.FRAMES
-    if frames.is_file():
-        shutil.copyfile(frames, out / folder.FRAMES)
+    for place in (images[0].parent, images[0].parent.parent):
+        if (place / folder.FRAMES).is_file():
+            shutil.copyfile(place / folder.FRAMES, out / folder.FRAMES)
+            return

@@ -19,7 +19,7 @@ from pdn_ros.labels.folder import LabelledFolder
 from pdn_ros.labels.polygons import regions
 from pdn_ros.labels.rle import Mask
 from pdn_ros.labels.shapes import Drawing, Shape, check_size, ellipse
-from pdn_ros.labels.source import Categories, Category, Item, Request, Source
+from pdn_ros.labels.source import Categories, Category, Item, Request, Source, left_out
 
 VERSION: Final = "5.5.0"
 _LINES: Final = ("line", "linestrip", "point", "points")
@@ -72,10 +72,7 @@ def read(request: Request) -> Source:
             )
         else:
             empty += 1
-    notes = [f"{lines} lines and points have no area: left out"] if lines else []
-    if empty:
-        notes.append(f"{empty} files without annotations are left out")
-    return Source(categories.all(), tuple(items), tuple(notes))
+    return Source(categories.all(), tuple(items), left_out(lines, empty))
 
 
 def write(data: LabelledFolder, out: Path, tolerance: float) -> None:

@@ -15,7 +15,7 @@ from pdn_ros.labels.files import one_file, read_json
 from pdn_ros.labels.folder import LabelledFolder
 from pdn_ros.labels.rle import read_label_studio, write_label_studio
 from pdn_ros.labels.shapes import Drawing, Shape, check_size, ellipse
-from pdn_ros.labels.source import Categories, Category, Item, Request, Source
+from pdn_ros.labels.source import Categories, Category, Item, Request, Source, left_out
 
 _LOCAL: Final = "/data/local-files/?d="
 
@@ -62,7 +62,7 @@ def read(request: Request) -> Source:
     """
     path = one_file(request.path, ".json", "JSON file")
     categories = Categories()
-    items, empty, left_out = [], 0, 0
+    items, empty, without_area = [], 0, 0
     for task in read_json(path, _FILE):
         place = f"{path}: task {task.id}"
         finished = [a for a in task.annotations if not a.was_cancelled]
@@ -71,7 +71,7 @@ def read(request: Request) -> Source:
         for result in finished[-1].result if finished else ():
             shape = _shape(result, f"{place}: annotation {result.id}", categories)
             if shape is None:
-                left_out += 1
+                without_area += 1
                 continue
             width, height = result.original_width, result.original_height
             shapes.append(shape)
@@ -80,10 +80,7 @@ def read(request: Request) -> Source:
             items.append(Item(_image_name(task, place), path, drawing))
         else:
             empty += 1
-    notes = [f"{left_out} boxes, points and choices have no mask: left out"] if left_out else []
-    if empty:
-        notes.append(f"{empty} images without annotations are left out")
-    return Source(categories.all(), tuple(items), tuple(notes))
+    return Source(categories.all(), tuple(items), left_out(without_area, empty))
 
 
 def write(data: LabelledFolder, out: Path, tolerance: float) -> None:  # noqa: ARG001

@@ -76,27 +76,24 @@ def make_classes(
         InputError: No class was found.
     """
     dropped = {plain(word) for word in void}
-    kept = [
-        category
-        for i, category in enumerate(source.categories)
-        if counts[i] and not no_label(category.name) and plain(category.name) not in dropped
-    ]
-    if not kept:
+    found: dict[str, Color | None] = {}
+    for i, category in enumerate(source.categories):
+        title = plain(category.name)
+        if counts[i] and not no_label(title) and title not in dropped:
+            found.setdefault(title, None if category.color in found.values() else category.color)
+    if not found:
         raise InputError(f"{name}: every pixel is void; there is nothing to learn from")
-    taken = {category.color for category in kept}
-    spare = (color for color in _palette() if color not in taken)
-    return ClassSet(
-        name=name,
-        classes=tuple(
-            ClassInfo(
-                name=plain(category.name),
-                color=category.color or next(spare),
-                role=_ROLE_OF.get(plain(category.name), Role.STATIC),
-                thin=plain(category.name) in _THIN.split(),
-            )
-            for category in kept
-        ),
-    )
+    spare = (color for color in _palette() if color not in found.values())
+    classes = [
+        ClassInfo(
+            name=title,
+            color=color or next(spare),
+            role=_ROLE_OF.get(title, Role.STATIC),
+            thin=title in _THIN.split(),
+        )
+        for title, color in found.items()
+    ]
+    return ClassSet(name=name, classes=tuple(classes))
 
 
 def _palette() -> list[Color]:

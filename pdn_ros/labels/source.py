@@ -100,8 +100,10 @@ class Categories:
         """Return the index of a category; of one name, the first place counts.
 
         Raises:
-            InputError: There are too many categories.
+            InputError: It has no name, or there are too many categories.
         """
+        if not plain(category.name):
+            raise InputError(f"{category.place or 'a class'}: it has no name: give it one")
         i = self._index.setdefault(category.name, len(self._list))
         if i == len(self._list):
             if i >= VOID:
@@ -121,6 +123,15 @@ class Categories:
     def all(self) -> tuple[Category, ...]:
         """Return the categories in the order of their indices."""
         return tuple(self._list)
+
+
+def left_out(without_area: int, empty: int) -> tuple[str, ...]:
+    """Return the lines about annotations without an area, and images without annotations."""
+    lines = (
+        (without_area, "boxes, lines and points have no mask: left out"),
+        (empty, "images without annotations are left out"),
+    )
+    return tuple(f"{number} {what}" for number, what in lines if number)
 
 
 def plain(name: str) -> str:

@@ -152,7 +152,7 @@ def test_coco_instances(tmp_path, take, class_file, kind):
     expected[4:20, 6:26] = 1
     expected[8:14, 10:12] = 2  # the smaller one on top
     np.testing.assert_array_equal(read_png(tmp_path / "made/labels/a.png"), expected)
-    assert made.notes == ("1 boxes without a mask are left out",)
+    assert made.notes == ("1 boxes, lines and points have no mask: left out",)
     made = take("coco", file, out=tmp_path / "found")
     assert made.classes.names == ("crop", "traffic_light", "background")
 
@@ -226,6 +226,9 @@ def test_cvat(tmp_path, take, class_file):
         ("1, 2, 2, 1", "1, 2, 2", "mask 0 (traffic_light): runs of 5 pixels where there are 6"),
         ('left="10"', 'left="30"', "mask 0 (traffic_light): mask of 3x2 pixels at x=30"),
         ('rle="1', 'rle="one', "mask 0 (traffic_light): could not convert"),
+        ('rle="1', 'rle="1e999', "mask 0 (traffic_light): a number is not finite"),
+        ('z_order="1"', 'z_order="top"', "image 'front/a.jpg': could not convert"),
+        ('label="crop" points', 'label=" " points', "polygon 1 ( ): it has no name"),
         ('label="crop" points', 'label="weed" points', "polygon 1 (weed): class 'weed' is not in"),
         ('<image id="0"', '<image id="0" <', "not well-formed"),
         ('width="32"', 'width="-1"', "image 'front/a.jpg': image of -1x24 pixels"),
@@ -267,7 +270,7 @@ def test_labelme(tmp_path, take, class_file):
     expected[9, 12] = 2
     expected[:2] = 0
     np.testing.assert_array_equal(read_png(tmp_path / "made/labels/a.png"), expected)
-    assert made.notes == ("1 lines and points have no area: left out",)
+    assert made.notes == ("1 boxes, lines and points have no mask: left out",)
 
 
 def test_an_image_turned_by_its_exif_data_is_labeled_upright(tmp_path, take, class_file):
@@ -363,7 +366,7 @@ def test_label_studio(tmp_path, take, class_file):
     expected[6:18, 8:24] = 1
     expected[8:10, 10:12] = 2
     np.testing.assert_array_equal(read_png(tmp_path / "made/labels/field 1.png"), expected)
-    assert made.notes == ("1 boxes, points and choices have no mask: left out",)
+    assert made.notes == ("1 boxes, lines and points have no mask: left out",)
     result[1]["value"]["rle"] = result[1]["value"]["rle"][:-3]
     (tmp_path / "export.json").write_text(json.dumps(tasks))
     with pytest.raises(InputError, match=r"task 7: annotation b: brush: .* cut off"):
@@ -394,3 +397,14 @@ def test_cityscapes(tmp_path, take):
         assert (label[20:] == 255).all()
     found = take("cityscapes", tmp_path / "gtFine", out=tmp_path / "found").classes.names
     assert found == ("road", "parking", "sky", "car")
+
+
+def test_names_that_differ_only_in_case_are_one_class(tmp_path, take):
+    write_images(tmp_path / "images", "a.jpg")
+    write_masks(tmp_path / "masks", "a.png")
+    (tmp_path / "masks/labelmap.txt").write_text(
+        "Crop:90,60,30::\ncrop:0,255,0::\nno-till soil:255,0,0::\nvoid:0,0,0::\n"
+    )
+    assert take("colors", tmp_path / "masks").classes.names == ("crop", "no_till_soil")
+    expected = np.array([0, 0, 1, *[9] * 252, 255], dtype=np.uint8)[scene()]
+    np.testing.assert_array_equal(read_png(tmp_path / "made/labels/a.png"), expected)

@@ -5,6 +5,7 @@ import pytest
 import yaml
 from labeled_field import CLASSES, read_png, scene, write_images
 
+from pdn_ros.cli.labels import FORMATS as help_text
 from pdn_ros.errors import InputError
 from pdn_ros.labels.exporting import export_labels
 from pdn_ros.labels.formats import FORMATS
@@ -18,6 +19,7 @@ def make(root, background=False):
     if background:
         classes["classes"][0]["name"] = "background"
     write_images(root / "images", "a.jpg", "b.png", "c.png")
+    (root / "frames.csv").write_text("name,topic,stamp_ns\na,/image,5\n")
     (root / "classes.yaml").write_text(yaml.safe_dump(classes))
     noise = np.random.default_rng(0).integers(0, 3, (24, 32)).astype(np.uint8)
     for name, label in (("a", scene()), ("b", noise)):
@@ -35,7 +37,13 @@ def test_every_format_gives_the_same_labels_again(tmp_path, take, kind, backgrou
     made = sorted((tmp_path / "made/labels").iterdir())
     for name, file in zip(("a", "b"), made, strict=True):
         np.testing.assert_array_equal(read_png(file), read_png(data / f"labels/{name}.png"))
+    if kind != "cityscapes":  # its images have other names
+        assert (tmp_path / "made/frames.csv").read_text() == (data / "frames.csv").read_text()
     assert [f.suffix for f in sorted((tmp_path / "made/images").iterdir())] == [".jpg", ".png"]
+
+
+def test_help_names_every_format():
+    assert set(FORMATS) == set(help_text.replace(" or ", ", ").split(", "))
 
 
 def test_simplified_outlines_stay_near(tmp_path, take):
