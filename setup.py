@@ -67,6 +67,7 @@ setup(
     package_dir={"": "."},  # makes the editable installation a plain entry of the path
     package_data={
         "pdn_ros": ["py.typed", "weights/*.safetensors", "weights/*.json"],
+        "pdn_ros.labels": ["templates/*"],
         "pdn_ros.replay": ["templates/*"],
     },
     install_requires=[

@@ -21,6 +21,8 @@ def build() -> typer.Typer:
         doctor,
         evaluate,
         export,
+        frames,
+        labels,
         segment,
         simulate,
         train,
@@ -52,6 +54,8 @@ def build() -> typer.Typer:
     app.add_typer(convert.app, name="convert")
     app.command()(evaluate.evaluate)
     app.command()(view.view)
+    app.command()(frames.frames)
+    app.add_typer(labels.app, name="labels")
     app.command()(train.train)
     app.command()(validate.validate)
     app.command()(benchmark.benchmark)

@@ -13,7 +13,8 @@ def validate(
     dataset: Annotated[
         str,
         typer.Argument(
-            metavar="DATASET", help="folder:DIR, cityscapes:DIR, comma10k:DIR or drive:BAG."
+            metavar="DATASET",
+            help="folder:DIR, drive:BAG, or a published set: cityscapes:DIR, ade20k:DIR, ...",
         ),
     ],
     out: Out,

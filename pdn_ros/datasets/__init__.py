@@ -9,7 +9,18 @@ from typing import Final
 from urllib.parse import parse_qsl
 
 from pdn_ros.classes import ClassSet
-from pdn_ros.datasets import cityscapes, comma10k, drive, folder
+from pdn_ros.datasets import (
+    a2d2,
+    ade20k,
+    bdd100k,
+    cityscapes,
+    coco,
+    comma10k,
+    drive,
+    folder,
+    rellis,
+    vistas,
+)
 from pdn_ros.datasets.base import LabelledImages, Sample
 from pdn_ros.errors import InputError
 
@@ -22,6 +33,12 @@ LAYOUTS: Final[Mapping[str, Opener]] = {
     "cityscapes": cityscapes.open_split,
     "comma10k": comma10k.open_split,
     "drive": drive.open_split,
+    "ade20k": ade20k.open_split,
+    "coco": coco.open_split,
+    "vistas": vistas.open_split,
+    "rellis": rellis.open_split,
+    "a2d2": a2d2.open_split,
+    "bdd100k": bdd100k.open_split,
 }
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -155,6 +155,68 @@ def read_ids(path: Path) -> NDArray[np.uint8]:
         raise InputError(
             f"{path}: damaged or not an image ({error}); replace or remove it"
         ) from error
+
+
+def read_colors(path: Path) -> NDArray[np.uint32]:
+    """Read a mask whose colors mean something as (h, w) uint32: 0xRRGGBB.
+
+    Raises:
+        InputError: The file is absent, damaged or not an image.
+    """
+    blue, green, red = read_image_file(path).astype(np.uint32).transpose(2, 0, 1)
+    return np.asarray((red << 16) | (green << 8) | blue, dtype=np.uint32)
+
+
+class ColorTable:
+    """Reads masks whose colors are the classes; unknown colors are void, with one warning.
+
+    Args:
+        source: Name of the data set, for messages.
+        colors: Class name of each color (0xRRGGBB); None is void.
+        classes: The class set.
+
+    Raises:
+        InputError: None of the names is in the class set.
+    """
+
+    def __init__(self, source: str, colors: Mapping[int, str | None], classes: ClassSet):
+        ids = {name: i for i, name in enumerate(classes.names)}
+        self.colors = np.array(sorted(colors), dtype=np.uint32)
+        names = (colors[color] for color in sorted(colors))
+        self.ids = np.array([ids.get(name or "", VOID) for name in names], dtype=np.uint8)
+        if (self.ids == VOID).all():
+            raise InputError(
+                f"{source}: shares no class with class set {classes.name}; give a class file"
+                " with its names"
+            )
+        self.warned = False
+
+    def __call__(self, path: Path) -> NDArray[np.uint8]:
+        """Read a mask as (h, w) uint8 class ids."""
+        packed = read_colors(path)
+        place = np.searchsorted(self.colors, packed).clip(max=len(self.colors) - 1)
+        known = self.colors[place] == packed
+        if not self.warned and not known.all():
+            self.warned = True
+            log.warning("%s: %d pixels of unknown color, void", path, np.sum(~known))
+        return np.where(known, self.ids[place], np.uint8(VOID))
+
+
+Key = TypeVar("Key")
+
+
+def as_named(
+    published: Mapping[Key, str], street: Mapping[str, str], classes: ClassSet
+) -> dict[Key, str]:
+    """Return the name under which a class set has each of a data set's classes.
+
+    Args:
+        published: The data set's names by id or color.
+        street: Our street class for a published name, where there is one.
+        classes: The class set; a published name in it goes before the street class.
+    """
+    own = set(classes.names)
+    return {key: n if n in own else street.get(n, n) for key, n in published.items()}
 
 
 def hidden_in(classes: ClassSet, hidden: Mapping[str, str]) -> dict[str, str]:

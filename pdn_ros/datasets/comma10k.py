@@ -7,13 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pdn_ros.classes import VOID, ClassSet
-from pdn_ros.datasets.base import ImageFiles, Pair, hidden_in, log, no_options
+from pdn_ros.classes import ClassSet
+from pdn_ros.datasets.base import ColorTable, ImageFiles, Pair, hidden_in, no_options
 from pdn_ros.errors import InputError
-from pdn_ros.messages.compressed import read_image_file
 
 COLORS: Final[Mapping[int, str | None]] = {
     0x402020: "road",
@@ -31,33 +27,6 @@ HIDDEN: Final = {
 }
 
 
-class ColorTable:
-    """Reads masks whose colors are the classes; unknown colors are void, with one warning."""
-
-    def __init__(self, classes: ClassSet):
-        ids = {name: i for i, name in enumerate(classes.names)}
-        self.colors = np.array(sorted(COLORS), dtype=np.uint32)
-        names = (COLORS[color] for color in sorted(COLORS))
-        self.ids = np.array([ids.get(name or "", VOID) for name in names], dtype=np.uint8)
-        if (self.ids == VOID).all():
-            raise InputError(
-                f"comma10k: shares no class with class set {classes.name}; give a class file"
-                " with its names"
-            )
-        self.warned = False
-
-    def __call__(self, path: Path) -> NDArray[np.uint8]:
-        """Read a mask as (h, w) uint8 class ids."""
-        bgr = read_image_file(path).astype(np.uint32)
-        packed = (bgr[..., 2] << 16) | (bgr[..., 1] << 8) | bgr[..., 0]
-        place = np.searchsorted(self.colors, packed).clip(max=len(self.colors) - 1)
-        known = self.colors[place] == packed
-        if not self.warned and not known.all():
-            self.warned = True
-            log.warning("%s: %d pixels of unknown color, void", path, np.sum(~known))
-        return np.where(known, self.ids[place], np.uint8(VOID))
-
-
 def open_split(
     folder: Path, split: str, classes: ClassSet, options: Mapping[str, str]
 ) -> ImageFiles:
@@ -73,6 +42,6 @@ def open_split(
         name="comma10k",
         classes=classes.names,
         pairs=tuple(Pair(mask.stem, folder / "imgs" / mask.name, mask) for mask in masks),
-        read_label=ColorTable(classes),
+        read_label=ColorTable("comma10k", COLORS, classes),
         hidden=hidden_in(classes, HIDDEN),
     )

@@ -26,6 +26,10 @@ COMMANDS = (
     "doctor",
     "convert kitti",
     "convert nuscenes",
+    "frames",
+    "labels import",
+    "labels export",
+    "labels check",
 )
 
 
@@ -68,6 +72,9 @@ def test_help_loads_nothing_heavy() -> None:
         (["simulate", "--out", "x", "--size", "big"], "size big"),
         (["convert", "kitti", "/no/such", "--out", "x"], "/no/such: no such folder"),
         (["convert", "nuscenes", "/no/such", "--out", "x"], "/no/such: no such folder"),
+        (["labels", "import", "voc", "/no/such", "--out", "x"], "/no/such: no such file"),
+        (["labels", "import", "pdf", ".", "--out", "x"], "format 'pdf': give one of colors"),
+        (["labels", "export", "voc", "/no/such", "--out", "x"], "/no/such: no such folder"),
         (["train", "/no/such.yaml"], "/no/such.yaml: no such file"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Frames worth labeling: sharp, different from each other, doubtful for the network."""
