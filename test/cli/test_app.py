@@ -67,7 +67,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["simulate", "--out", "x", "--size", "big"], "size big"),
         (["convert", "kitti", "/no/such", "--out", "x"], "/no/such: no such folder"),
         (["convert", "nuscenes", "/no/such", "--out", "x"], "/no/such: no such folder"),
-        (["train", "/no/such.yaml"], "/no/such.yaml: no such file"),
+        (["train", "--config", "/no/such.yaml"], "/no/such.yaml: no such file"),
     ],
 )
 def test_wrong_usage_and_input_is_one_line_and_status_2(
