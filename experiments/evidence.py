@@ -19,10 +19,10 @@ from pdn_ros.classes import ClassSet
 from pdn_ros.datasets import Sample, open_dataset
 from pdn_ros.files import atomic
 from pdn_ros.metrics import BoundaryIoU, Confusion
+from pdn_ros.metrics.confusion import at_size
 from pdn_ros.network import Options, PatchDriveNet, Prediction, predict
 from pdn_ros.perception.backends import load_parts
 from pdn_ros.simulation import DriveConfig, simulate
-from pdn_ros.validation.validate import at_size
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DOCS: Final = ROOT / "docs"

@@ -133,12 +133,12 @@ def check(
     with held_back():
         from pdn_ros.labels.check import inspect
         from pdn_ros.labels.folder import open_folder
-        from pdn_ros.labels.page import write_page
+        from pdn_ros.labels.page import write_check
 
     data = open_folder(path, labels)
     with progress("check") as report:
         found = inspect(data, weights, report)
-    write_page(path / "check.html", found)
+    write_check(path / "check.html", found)
     for kind, lines in found.problems.items():
         more = f", and {len(lines) - 1} more" if len(lines) > 1 else ""
         print(f"pdn: warning: {kind}: {lines[0]}{more}", file=sys.stderr)

@@ -219,6 +219,11 @@ def as_named(
     return {key: n if n in own else street.get(n, n) for key, n in published.items()}
 
 
+def evenly(count: int, most: int) -> list[int]:
+    """Pick at most `most` of the indices 0 to count - 1, evenly spread."""
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(most, count)).tolist()})
+
+
 def hidden_in(classes: ClassSet, hidden: Mapping[str, str]) -> dict[str, str]:
     """Keep the entries whose hidden class and substitute are both in the class set."""
     names = set(classes.names)

@@ -17,8 +17,8 @@ from pdn_ros.labels.folder import IMAGES, LabelledFolder
 from pdn_ros.labels.source import Ids, plain
 from pdn_ros.messages.compressed import read_image_file
 from pdn_ros.network.checkpoint import read_checkpoint
+from pdn_ros.page import Picture, photo
 from pdn_ros.perception import Pipeline, PipelineConfig
-from pdn_ros.replay.report import Picture, photo
 from pdn_ros.resources import weights_path
 from pdn_ros.visualization import overlay
 

@@ -3,28 +3,14 @@
 from pathlib import Path
 from typing import Final
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, select_autoescape
-
-from pdn_ros.files import atomic
 from pdn_ros.labels.check import Findings
+from pdn_ros.page import write_page
 
 _MOST_LINES: Final = 50
 
 
-def write_page(path: Path, found: Findings) -> None:
-    """Write what was found as a page, in the style of the evaluation's report."""
-    environment = Environment(
-        loader=ChoiceLoader(
-            [
-                PackageLoader("pdn_ros.labels", "templates"),
-                PackageLoader("pdn_ros.replay", "templates"),
-            ]
-        ),
-        autoescape=select_autoescape(default=True, default_for_string=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def write_check(path: Path, found: Findings) -> None:
+    """Write what was found as a page."""
     data, total = found.data, max(1, int(found.pixels.sum()))
     classes = [
         (
@@ -40,7 +26,9 @@ def write_page(path: Path, found: Findings) -> None:
         )
     ]
     problems = {kind: (len(lines), lines[:_MOST_LINES]) for kind, lines in found.problems.items()}
-    text = environment.get_template("check.html.jinja").render(
+    write_page(
+        path,
+        "check.html.jinja",
         title=data.path.resolve().name,
         images=len(data.images),
         labels=len(data.labels.keys() & data.images.keys()),
@@ -50,5 +38,3 @@ def write_page(path: Path, found: Findings) -> None:
         rows=found.rows,
         note=found.note,
     )
-    with atomic(path) as part:
-        part.write_text(text, encoding="utf-8")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
@@ -64,6 +65,14 @@ class Confusion:
     def miou(self, ids: Sequence[int] | None = None) -> float:
         """Return the mean IoU over the classes, or over those of `ids` that have one."""
         return mean(self.iou() if ids is None else self.iou()[list(ids)])
+
+
+def at_size(mask: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Resize a mask to a label of another size: the id of the pixel whose center is nearest."""
+    if mask.shape == size:
+        return mask
+    resized = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    return np.asarray(resized, dtype=np.uint8)
 
 
 def check_sizes(prediction: NDArray[np.uint8], label: NDArray[np.uint8]) -> None:

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from pdn_ros.replay.page import write_page
+from pdn_ros.page import write_page
 from pdn_ros.replay.summary import ENOUGH, BagRow, Difference, Figure, Summary
 
 

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from pdn_ros import visualization
 from pdn_ros.classes import ClassSet
 from pdn_ros.messages.occupancy import Grid
+from pdn_ros.page import Picture, drawing, photo
 from pdn_ros.replay.drive import BASE, Drive, RecordedImage
 from pdn_ros.replay.grids import planar
 from pdn_ros.replay.output import Output
-from pdn_ros.replay.report import MAX_FRAMES, KeyFrame, Picture, drawing, photo
+from pdn_ros.replay.report import MAX_FRAMES, KeyFrame
 from pdn_ros.replay.results import FrameRow
 
 _ARROW_M = 2.5

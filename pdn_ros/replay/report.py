@@ -1,26 +1,19 @@
 """The report: one HTML file that needs no network."""
 
-import base64
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from pdn_ros.classes import ClassSet
+from pdn_ros.page import Picture, figure, share, write_page
 from pdn_ros.replay import plots
-from pdn_ros.replay.page import figure, share, write_page
 from pdn_ros.replay.results import FrameRow, Metrics
 
 MAX_FRAMES: Final = 60
 _MAX_BYTES: Final = 10_000_000
 """Bytes of pictures in the report; base64 adds a third."""
-_WIDTH: Final = 640
-_QUALITY: Final = 72
 
 VIEWS: Final = {
     "camera": "Camera",
@@ -37,21 +30,6 @@ MAPS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """An encoded picture and its size in pixels."""
-
-    data: bytes
-    width: int
-    height: int
-    media_type: str
-
-    @property
-    def uri(self) -> str:
-        """The picture as a data URI."""
-        return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode('ascii')}"
-
-
-@dataclass(frozen=True, slots=True)
 class KeyFrame:
     """A frame shown in the report: what the camera saw and what came of it."""
 
@@ -60,21 +38,6 @@ class KeyFrame:
     views: Mapping[str, Picture]
     maps: Mapping[str, Picture]
     facts: str
-
-
-def photo(image: NDArray[np.uint8]) -> Picture:
-    """Encode a BGR picture small enough for the report."""
-    if image.shape[1] > _WIDTH:
-        size = (_WIDTH, max(1, round(image.shape[0] * _WIDTH / image.shape[1])))
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    return Picture(data.tobytes(), image.shape[1], image.shape[0], "image/jpeg")
-
-
-def drawing(image: NDArray[np.uint8]) -> Picture:
-    """Encode a BGR picture of few colors without loss."""
-    _, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    return Picture(data.tobytes(), image.shape[1], image.shape[0], "image/png")
 
 
 def write_report(

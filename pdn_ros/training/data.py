@@ -20,6 +20,8 @@ from pdn_ros.network.segmentation import OUTPUT_STRIDE
 from pdn_ros.training.training_config import DataConfig
 
 Pairs = tuple[tuple[int, int], ...]
+CACHE_BYTES = 1_500_000_000
+"""Bytes of decoded images that a process keeps; what is beyond is read anew when it is drawn."""
 
 
 @dataclass(slots=True)  # not frozen: Fabric moves the fields to its device in place
@@ -38,7 +40,7 @@ class Batch:
 
 
 class Mixture:
-    """Several data sets drawn from by weight; decoded images are kept in memory."""
+    """Several data sets drawn from by weight; keeps `CACHE_BYTES` of decoded images."""
 
     def __init__(self, configs: Sequence[DataConfig], classes: ClassSet) -> None:
         self._configs = configs
@@ -47,6 +49,7 @@ class Mixture:
         self._shares = weights / weights.sum()
         self._pairs = [_hidden_pairs(s, classes) for s in self._sets]
         self._cache: dict[tuple[int, int], Sample | None] = {}
+        self._room = CACHE_BYTES
 
     def batch(self, rng: np.random.Generator, size: int, crop: tuple[int, int]) -> Batch:
         """Draw `size` augmented windows of at most `crop` (height, width).
@@ -87,13 +90,17 @@ class Mixture:
     def _sample(self, which: int, index: int) -> Sample | None:
         """Read a sample once; a damaged file is said once and left out for good."""
         key = (which, index)
-        if key not in self._cache:
-            try:
-                self._cache[key] = self._sets[which].sample(index)
-            except InputError as error:
-                logging.getLogger(__name__).warning("left out: %s", error)
-                self._cache[key] = None
-        return self._cache[key]
+        if key in self._cache:
+            return self._cache[key]
+        sample: Sample | None = None
+        try:
+            sample = self._sets[which].sample(index)
+            self._room -= sample.image.nbytes + sample.label.nbytes
+        except InputError as error:
+            logging.getLogger(__name__).warning("left out: %s", error)
+        if sample is None or self._room >= 0:
+            self._cache[key] = sample
+        return sample
 
 
 def _hidden_pairs(images: LabelledImages, classes: ClassSet) -> Pairs:

@@ -21,8 +21,6 @@ from pdn_ros.training.oracle import gain, oracle_mask, stakes, worth
 
 NOISE = 0.05
 """Scale of the noise that perturbs the scores (Cordonnier et al., CVPR 2021)."""
-SCALE_SHARES = (0.6, 0.3, 0.1)
-"""How often each of `CONTEXT_SCALES` is met: the smallest is for images beyond 4 MP alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,8 @@ class PatchObjective(Objective):
     def _see(self, batch: Batch, seed: int) -> Seen:
         """Run context and driver at a random context scale."""
         height, width = batch.labels.shape[1:]
-        scale = float(np.random.default_rng(seed).choice(CONTEXT_SCALES, p=SCALE_SHARES))
+        rng = np.random.default_rng(seed)
+        scale = float(rng.choice(CONTEXT_SCALES, p=self.stage.context_shares))
         grid = PatchGrid(height, width, self.net.config.patch_size, scale)
         cells = grid.size // OUTPUT_STRIDE
         small = functional.interpolate(batch.images.float(), size=grid.context_size, mode="area")

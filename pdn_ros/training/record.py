@@ -1,6 +1,7 @@
 """What a run leaves to read: metrics.csv, curves.png, and a line or a bar while it goes."""
 
 import csv
+import math
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -8,6 +9,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from pdn_ros.files import atomic
+from pdn_ros.training.clock import Clock
 from pdn_ros.training.stage import Progress
 from pdn_ros.training.training_config import TrainingConfig
 
@@ -22,10 +24,16 @@ class Record:
     """Writes the progress of a run (on one process alone)."""
 
     def __init__(
-        self, folder: Path, config: TrainingConfig, progress: Progress, *, enabled: bool
+        self,
+        folder: Path,
+        config: TrainingConfig,
+        progress: Progress,
+        clock: Clock,
+        *,
+        enabled: bool,
     ) -> None:
         """Open the records; rows of steps that will be repeated are dropped."""
-        self.folder = folder
+        self.folder, self._clock = folder, clock
         self._names = [s.name for s in config.stages]
         self._losses: list[float] = []
         self._seconds = 0.0
@@ -41,11 +49,9 @@ class Record:
         self._writer = csv.DictWriter(self._file, FIELDS)
         self._writer.writeheader()
         self._writer.writerows(rows)
-        done = sum(s.steps for s in config.stages[: progress.stage]) + progress.step
         self._bar = tqdm(
-            total=sum(s.steps for s in config.stages),
-            initial=done,
-            unit="step",
+            total=1.0,
+            bar_format="{percentage:3.0f}%|{bar}| {postfix}",
             dynamic_ncols=True,
             disable=None,  # a bar on a terminal alone, plain lines elsewhere
         )
@@ -60,17 +66,21 @@ class Record:
             return
         self._losses.append(loss)
         self._seconds += seconds
-        self._bar.update()
+        self._bar.n = self._clock.share(progress)
+        self._bar.set_postfix_str(f"{self._where(progress)}, loss {loss:.3f}")
         if progress.step % EVERY == 0:
             mean = sum(self._losses) / len(self._losses)
             pace = self._seconds / len(self._losses)
             self._losses, self._seconds = [], 0.0
             self._row(progress, loss=f"{mean:.4f}", seconds_per_step=f"{pace:.3f}")
-            name = self._names[progress.stage]
-            self._bar.set_postfix(stage=name, loss=f"{mean:.3f}")
             if self._bar.disable and progress.step % LINE_EVERY == 0:
-                line = f"{name} {progress.step}: loss {mean:.3f}, {pace:.2f} s a step"
-                print(line, file=sys.stderr)
+                line = f"{self._where(progress)}: loss {mean:.3f}, {pace:.2f} s a step"
+                say(line)
+
+    def _where(self, progress: Progress) -> str:
+        name, left = self._names[progress.stage], self._clock.left(progress)
+        time_left = "" if math.isnan(left) else f", {int(left) // 60}:{int(left) % 60:02} left"
+        return f"{name} {progress.step}/{progress.steps}{time_left}"
 
     def score(self, progress: Progress, value: float) -> None:
         """Note a validation score and draw the curves anew."""
@@ -89,6 +99,11 @@ class Record:
         if self._file is not None:
             self._bar.close()
             self._file.close()
+
+
+def say(line: str) -> None:
+    """Write a line for whoever waits."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def draw(folder: Path) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
 import numpy as np
@@ -40,11 +40,19 @@ class Progress:
         stage: Index of the stage.
         step: Steps of it that are done.
         best: Best validation score of it.
+        steps: Steps that it will have.
+        began: When it began, seconds of the run.
+        seconds: Seconds of the run so far.
+        fitted: Steps that each of the stages before it had.
     """
 
     stage: int = 0
     step: int = 0
     best: float = -1.0
+    steps: int = 0
+    began: float = 0.0
+    seconds: float = 0.0
+    fitted: list[int] = field(default_factory=list)
 
 
 class State(TypedDict):
@@ -113,7 +121,7 @@ class TrainingStage:
         seed = (self._seed, progress.stage, progress.step, self.fabric.global_rank)
         batch = self._mixture.batch(np.random.default_rng(seed), self._share, self.config.crop)
         for group in self._optimiser.param_groups:
-            group["lr"] = group["peak"] * schedule(progress.step, self.config.steps)
+            group["lr"] = group["peak"] * schedule(progress.step, progress.steps)
         loss = self._model(self.fabric.to_device(batch), progress.step)
         self._optimiser.zero_grad()
         self.fabric.backward(loss)

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
 
 
 def _folder_name(name: str) -> str:
@@ -15,6 +16,7 @@ def _folder_name(name: str) -> str:
 FolderName = Annotated[str, AfterValidator(_folder_name)]
 """Name of a folder directly below another one."""
 Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class DataConfig(BaseModel):
@@ -38,7 +40,10 @@ class StageConfig(BaseModel):
     name: str
     objective: Literal["context", "dense", "driver", "patches"]
     data: Annotated[tuple[DataConfig, ...], Field(min_length=1)]
-    steps: Annotated[int, Field(gt=0)]
+    steps: Annotated[int, Field(ge=0)] | None = None
+    """With 0 the stage's part takes over the weights that it would start from."""
+    minutes: Positive | None = None
+    """In the place of steps: as many as fit into this time, on the machine that trains."""
     batch: Annotated[int, Field(gt=0)] = 8
     """Images of a step, over all processes."""
     crop: tuple[int, int] = (352, 480)
@@ -55,12 +60,22 @@ class StageConfig(BaseModel):
     oracle: Literal["labels", "gain"] = "labels"
     """What makes a patch worth refining: coarse errors, boundaries and thin things in the labels,
     or what refining it mends, measured by refining every patch (objective `driver`)."""
-    random_share: Annotated[float, Field(ge=0, le=1)] = 0.25
+    random_share: Share = 0.25
     """Share of the picked patches that are drawn at random, so that every kind is seen."""
     sparsity: Annotated[float, Field(ge=0)] = 0.0
     """lambda of the patch selection loss, lambda * sum |w_i|."""
     distillation: Annotated[float, Field(ge=0)] = 0.0
     """mu, weight of the divergence from the dense network inside the picked patches."""
+    context_shares: tuple[Share, Share, Share] = (0.6, 0.3, 0.1)
+    """How often each of `CONTEXT_SCALES` is met in the patch stages; the sum is 1."""
+
+    @model_validator(mode="after")
+    def _steps_or_minutes(self) -> Self:
+        if (self.steps is None) == (self.minutes is None):
+            raise ValueError("give steps or minutes, one of them")
+        if abs(sum(self.context_shares) - 1) > 1e-6:
+            raise ValueError("the context_shares must add up to 1")
+        return self
 
 
 class TrainingConfig(BaseModel):
@@ -79,7 +94,19 @@ class TrainingConfig(BaseModel):
     nodes: Annotated[int, Field(gt=0)] = 1
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    init: Path | None = None
-    """Weights to start from; none: ImageNet backbone."""
+    init: str | None = None
+    """Weights to start from: `street`, those that ship, or a file; their classes may be others.
+    None: ImageNet backbone."""
+    context_pixels: Annotated[int, Field(gt=0)] | None = None
+    """The network's, where it shall be other than that of the start weights."""
     checkpoint_every: Annotated[int, Field(gt=0)] = 50
     validate_every: Annotated[int, Field(gt=0)] = 250
+    validation_images: Annotated[int, Field(gt=0)] = 24
+    """Most images of each validation set that the best weights are picked by, evenly spread."""
+
+    @model_validator(mode="after")
+    def _all_or_none_by_the_clock(self) -> Self:
+        timed = [stage for stage in self.stages if stage.minutes is not None]
+        if timed and any(stage.steps for stage in self.stages):
+            raise ValueError("give all stages minutes or all of them steps")
+        return self

@@ -8,12 +8,11 @@ from lightning_fabric import Fabric
 
 from pdn_ros.classes import ClassSet
 from pdn_ros.datasets import open_dataset
+from pdn_ros.datasets.base import evenly
 from pdn_ros.metrics import Confusion
+from pdn_ros.metrics.confusion import at_size
 from pdn_ros.network import Options, Parts, PatchDriveNet, predict
 from pdn_ros.training.training_config import DataConfig
-
-IMAGES = 24
-"""Images of each set, evenly picked."""
 
 
 @torch.inference_mode()
@@ -23,10 +22,12 @@ def score(
     sets: Sequence[DataConfig],
     classes: ClassSet,
     fabric: Fabric,
+    images: int,
 ) -> float:
     """Return the mIoU averaged over the validation sets.
 
-    The one-pass networks are scored at the images' own size, the patch stages in patch mode.
+    The one-pass networks are scored at the images' own size, the patch stages in patch mode,
+    on at most so many images of each set, evenly picked.
     """
     parts: Parts = _ContextAtFullSize(net) if objective == "context" else net
     one_pass = objective in ("context", "dense")
@@ -36,11 +37,10 @@ def score(
         dataset = open_dataset(config.spec, config.split, classes)
         hidden = {classes.id_of(h): classes.id_of(g) for h, g in dataset.hidden.items()}
         confusion = Confusion(len(classes.names), hidden)
-        picked = np.unique(np.linspace(0, len(dataset) - 1, min(IMAGES, len(dataset))).astype(int))
-        for i in picked[fabric.global_rank :: fabric.world_size].tolist():
+        for i in evenly(len(dataset), images)[fabric.global_rank :: fabric.world_size]:
             sample = dataset.sample(i)
             found = predict(parts, net.config, sample.image, options, device=fabric.device)
-            confusion.update(found.mask, sample.label)
+            confusion.update(at_size(found.mask, sample.label.shape), sample.label)
         counts = fabric.all_reduce(torch.from_numpy(confusion.counts), reduce_op="sum")
         assert isinstance(counts, torch.Tensor)
         confusion.counts = counts.cpu().numpy()

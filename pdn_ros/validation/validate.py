@@ -3,12 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from pdn_ros.config import build
 from pdn_ros.datasets import LabelledImages, open_dataset
+from pdn_ros.metrics.confusion import at_size
 from pdn_ros.perception import PipelineConfig
 from pdn_ros.validation.cost import COUNTER
 from pdn_ros.validation.results import ModeFigures, Validation, mean_figures
@@ -129,11 +126,3 @@ def _add_image(runner: Runner, data: LabelledImages, index: int, scores: dict[st
                     image_size=size,
                     patch_size=result.patch_size,
                 )
-
-
-def at_size(mask: NDArray[np.uint8], size: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Resize a mask to a label of another size: the id of the pixel whose center is nearest."""
-    if mask.shape == size:
-        return mask
-    resized = cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
-    return np.asarray(resized, dtype=np.uint8)

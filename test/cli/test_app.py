@@ -75,7 +75,7 @@ def test_help_loads_nothing_heavy() -> None:
         (["labels", "import", "voc", "/no/such", "--out", "x"], "/no/such: no such file"),
         (["labels", "import", "pdf", ".", "--out", "x"], "format 'pdf': give one of colors"),
         (["labels", "export", "voc", "/no/such", "--out", "x"], "/no/such: no such folder"),
-        (["train", "/no/such.yaml"], "/no/such.yaml: no such file"),
+        (["train", "--config", "/no/such.yaml"], "/no/such.yaml: no such file"),
     ],
 )
 def test_wrong_usage_and_input_is_one_line_and_status_2(

@@ -14,7 +14,7 @@ from pdn_ros.cli.app import main
 from pdn_ros.errors import InputError
 from pdn_ros.labels import check
 from pdn_ros.labels.folder import open_folder
-from pdn_ros.labels.page import write_page
+from pdn_ros.labels.page import write_check
 from pdn_ros.visualization import save_mask
 
 CLASS_SET = ClassSet.model_validate(CLASSES)
@@ -76,7 +76,7 @@ def test_whatever_looks_wrong(tmp_path):
     assert found.problems[check.NOBODY] == ["traffic_light"]
     wrong = {row.name: row.problems for row in found.rows}
     assert wrong["half"] == (check.SIZES,)
-    write_page(tmp_path / "check.html", found)
+    write_check(tmp_path / "check.html", found)
     page = Page()
     page.feed((tmp_path / "check.html").read_text())
     assert page.open == []

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pdn_ros.classes import load_classes
+from pdn_ros.page import drawing, photo
 from pdn_ros.replay import report
-from pdn_ros.replay.report import KeyFrame, drawing, photo, write_report
+from pdn_ros.replay.report import KeyFrame, write_report
 from pdn_ros.replay.results import BoxMetrics, FrameRow, GridMetrics, Metrics, Quantiles
 
 CHROMIUM = next(

@@ -116,7 +116,7 @@ def test_what_cannot_run_is_refused_in_one_line(data: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match="that run exists"):
         run(config, runs=tmp_path)
     bad = tmp_path / "bad.yaml"
-    bad.write_text(config.read_text().replace("steps: 3", "steps: 0"))
+    bad.write_text(config.read_text().replace("steps: 3", "steps: -1"))
     with pytest.raises(InputError, match=r"stages\.0\.steps"):
         run(bad, runs=tmp_path)
 

@@ -15,7 +15,8 @@ from pdn_ros import PatchDriveNet
 from pdn_ros.classes import load_classes
 from pdn_ros.errors import InputError
 from pdn_ros.files import write_json
-from pdn_ros.validation.validate import MODES, Settings, at_size, validate
+from pdn_ros.metrics.confusion import at_size
+from pdn_ros.validation.validate import MODES, Settings, validate
 
 STREET = load_classes("street")
 KEYS = {
