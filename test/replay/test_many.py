@@ -140,12 +140,13 @@ def test_a_bags_process_ends_with_its_standard_input(tmp_path: Path) -> None:
     code = (
         "import threading, time; from pdn_ros.replay import worker\n"
         "threading.Thread(target=worker._end_with_input, daemon=True).start()\n"
-        "try: time.sleep(60)\nexcept KeyboardInterrupt: print('cleans up')"
+        "try: print('works', flush=True); time.sleep(60)\n"
+        "except KeyboardInterrupt: print('cleans up')"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert process.poll() is None
+    assert process.stdout is not None and process.stdout.readline() == "works\n"
     said, _ = process.communicate(timeout=60)  # closes its standard input
     assert (said, process.returncode) == ("cleans up\n", 0)
 
