@@ -10,13 +10,14 @@ RUN = . ./env.sh && export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST \
 	ROS_DOMAIN_ID=$$((1 + $$$$ % 100)) \
 	FASTRTPS_DEFAULT_PROFILES_FILE="$$PWD/config/fastdds.xml" &&
 
-.PHONY: help setup demo test lint audit
+.PHONY: help setup demo test lint audit site
 help:
 	@echo "make setup                      .venv with everything pinned, messages built"
 	@echo "make demo [BAG=path|KITTI=path] a drive through the running node, with a report"
 	@echo "make test [TESTS=path]          pytest"
-	@echo "make lint                       ruff, mypy, import-linter"
+	@echo "make lint                       ruff, mypy, import-linter, links of the pages"
 	@echo "make audit                      SBOM of .venv, known vulnerabilities"
+	@echo "make site                       the documentation as a site, in build/site"
 
 setup:
 	@$(PYTHON) support/setup.py
@@ -32,6 +33,10 @@ lint: setup
 	@. ./env.sh && ruff format --check
 	@. ./env.sh && mypy
 	@. ./env.sh && lint-imports
+	@. ./env.sh && python support/pages.py
 
 audit: setup
 	@$(PYTHON) support/audit.py
+
+site: setup
+	@. ./env.sh && python support/website.py

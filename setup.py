@@ -54,6 +54,7 @@ extras["dev"] = [
     "scipy",
     "types-PyYAML",
 ]
+extras["site"] = ["mkdocs-material", "mkdocstrings[python]"]
 
 setup(
     name="pdn_ros",

