@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,14 +136,9 @@ class RawWriter:
         with _as_input_error(self.path):
             self._writer.write(self._topics[topic], stamp_ns, cdr)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool | None:
+    def __exit__(self, *error: Any) -> bool | None:
         """Finish and rename the bag, or remove it on an error."""
-        return self._stack.__exit__(kind, error, trace)
+        return self._stack.__exit__(*error)
 
 
 class DriveWriter:
@@ -166,14 +160,9 @@ class DriveWriter:
         self._raw.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool | None:
+    def __exit__(self, *error: Any) -> bool | None:
         """Finish and rename the bag, or remove it on an error."""
-        return self._raw.__exit__(kind, error, trace)
+        return self._raw.__exit__(*error)
 
     def image(self, stamp_ns: int, bgr: NDArray[np.uint8]) -> None:
         """Write the camera's image, (H, W, 3) uint8 BGR."""

@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pdn_ros.benchmark.segformer_model import Segformer
 from pdn_ros.benchmark.system import Energy, forget_most_memory, most_memory_mb
 from pdn_ros.benchmark.timing import EAGER, SEGFORMER, Case, Lap, Memory
 from pdn_ros.network import NetworkConfig, PatchDriveNet, patch_grid
@@ -145,8 +146,6 @@ class CaseRunner(Protocol):
 def make_runner(case: Case, device: str, weights: str) -> CaseRunner:
     """Load what `case` needs; the runner also runs cases of other modes, sizes and budgets."""
     if case.name == SEGFORMER:
-        from pdn_ros.benchmark.segformer import Segformer
-
         return Segformer(case.backend, device)
     if case.backend == EAGER:
         return Eager(device, weights)

@@ -4,7 +4,6 @@ import importlib
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any, Final, TypeVar
 
 from pdn_ros.errors import InputError
@@ -53,12 +52,7 @@ class Participant:
     def __enter__(self: _Own) -> _Own:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
