@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import numpy as np
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+ANSWER_S = 60.0
 
 
 class Browser:
@@ -36,7 +38,16 @@ class Browser:
         os.write(self._send, json.dumps(command).encode() + b"\0")
         while (answer := self._next()).get("id") != self._count:
             pass
+        if "error" in answer:
+            raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
+
+    def show(self, url: str) -> None:
+        """Open a page and wait until it has loaded: before that it may change its process."""
+        self.call("Page.enable")
+        self.call("Page.navigate", url=url)
+        while self._next().get("method") != "Page.loadEventFired":
+            pass
 
     def picture(self) -> np.ndarray:
         """What the page shows, (H, W, 3) uint8 BGR."""
@@ -45,9 +56,10 @@ class Browser:
 
     def _next(self) -> Any:
         while b"\0" not in self._rest:
-            part = os.read(self._receive, 2**16)
+            ready, _, _ = select.select([self._receive], [], [], ANSWER_S)
+            part = os.read(self._receive, 2**16) if ready else b""
             if not part:
-                raise EOFError("Chromium ended")
+                raise EOFError("Chromium has ended or hangs")
             self._rest += part
         message, _, self._rest = self._rest.partition(b"\0")
         return json.loads(message)

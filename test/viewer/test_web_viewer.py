@@ -55,7 +55,7 @@ def test_a_browser_shows_what_is_logged(tmp_path: Path) -> None:
         recording("made", server=viewer.address) as scene,
         browser(tmp_path, *software) as page,
     ):
-        page.call("Page.navigate", url=viewer.page)
+        page.show(viewer.page)
         scene.image(10**18, np.full((90, 160, 3), COLOR, np.uint8))
 
         def shown() -> bool:
