@@ -12,7 +12,7 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from pdn_ros.classes import ClassSet, load_classes
+from pdn_ros.classes import VOID, ClassSet, load_classes
 from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
 from pdn_ros.labels import folder
@@ -97,6 +97,8 @@ def import_labels(
             save_mask(part / folder.LABELS / f"{name}.png", label, made)
             done += 1
             report(done, len(found))
+        if not shares[:VOID].any():
+            raise InputError(f"{path}: every pixel is void; there is nothing to learn from")
         _describe(part, made, out.name)
         _keep_times(part, found)
     counted = np.append(shares[: len(made.names)], shares[-1]) / max(1, shares.sum())

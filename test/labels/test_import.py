@@ -111,6 +111,30 @@ def test_voc_palette_masks(tmp_path, take, class_file):
         take("voc", tmp_path, out=tmp_path / "short")
 
 
+def test_voc_colors_that_the_table_leaves_out(tmp_path, take, class_file):
+    write_images(tmp_path / "JPEGImages", "a.jpg")
+    (tmp_path / "SegmentationClass").mkdir()
+    # VOC's colors of 0, 1, 2 and 3.
+    colors = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]], dtype=np.uint8)
+    label = np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) % 4
+    Image.fromarray(colors[label]).save(tmp_path / "SegmentationClass/a.png")
+    (tmp_path / "labelmap.txt").write_text(
+        "# label:color_rgb:parts:actions\nbackground:::\nsoil:::\ncrop:::\ntraffic light:::\n"
+    )
+    take("voc", tmp_path, classes=class_file)
+    expected = np.array([255, 0, 1, 2])[label]
+    np.testing.assert_array_equal(read_png(tmp_path / "made/labels/a.png"), expected)
+
+
+def test_labels_without_a_labeled_pixel_are_refused(tmp_path, take, class_file):
+    write_images(tmp_path / "images", "a.jpg")
+    write_masks(tmp_path / "masks", "a.png")
+    everything = ("soil", "crop", "traffic light", "#000000")
+    with pytest.raises(InputError, match="every pixel is void"):
+        take("colors", tmp_path / "masks", classes=class_file, void=everything)
+    assert not (tmp_path / "made").exists()
+
+
 def test_voc_masks_in_color_as_cvat_writes_them(tmp_path, take, class_file):
     write_images(tmp_path / "JPEGImages", "a.jpg")
     write_masks(tmp_path / "SegmentationClass", "a.png")
