@@ -14,9 +14,9 @@ from pdn_ros.labels.tables import voc_colors
 _ROLES: Final = {
     Role.SKY: "sky",
     Role.GROUND: (
-        "background ground road lane lane_marking street sidewalk pavement parking crosswalk"
-        " terrain grass soil dirt gravel sand mud asphalt concrete floor carpet path track field"
-        " puddle water snow rail_track manhole curb runway"
+        "ground road lane lane_marking street sidewalk pavement parking crosswalk terrain grass"
+        " soil dirt gravel sand mud asphalt concrete floor carpet path track field snow manhole"
+        " runway"
     ),
     Role.DYNAMIC: (
         "person people pedestrian human child man woman rider cyclist bicyclist worker vehicle car"
