@@ -152,11 +152,11 @@ def _candidates(
 
 def _written(value: float, frame: Frame, image: Pixels, images: Path) -> Candidate:
     """Write a candidate's image: the file as it is, else a JPEG of all colors."""
-    file = images / f"{frame.name}{'.png' if (frame.file or b'').startswith(_PNG) else '.jpg'}"
-    if frame.file is not None:
-        file.write_bytes(frame.file)
-    else:
-        cv2.imwrite(str(file), image, _JPEG)
+    data = frame.file()
+    if data is None:
+        data = cv2.imencode(".jpg", image, _JPEG)[1].tobytes()
+    file = images / f"{frame.name}{'.png' if data.startswith(_PNG) else '.jpg'}"
+    file.write_bytes(data)
     return Candidate(frame.name, frame.stamp_ns, value, file)
 
 

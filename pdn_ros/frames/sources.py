@@ -31,13 +31,13 @@ class Frame:
         name: For files.
         stamp_ns: Header stamp; time from the start of a video; number of an image in a folder.
         pixels: Decodes it to (H, W, 3) uint8 BGR, upright; InputError if it is damaged.
-        file: The same pixels as the JPEG or PNG file that they come from.
+        file: Returns the JPEG or PNG file that they come from, None if there is no such one.
     """
 
     name: str
     stamp_ns: int
     pixels: Callable[[], Pixels]
-    file: bytes | None = None
+    file: Callable[[], bytes | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,12 @@ def _folder(path: Path, images: list[Path]) -> Iterator[Frames]:
     if repeated:
         raise InputError(f"{path}: {repeated} images share a name with another one: rename them")
     frames = (
-        Frame(image.stem, number, partial(read_image_file, image, upright=True), _as_is(image))
+        Frame(
+            image.stem,
+            number,
+            partial(read_image_file, image, upright=True),
+            partial(_as_is, image),
+        )
         for number, image in enumerate(images)
     )
     yield Frames(path.resolve().name, len(images), frames)
@@ -134,19 +139,24 @@ def _bag_frames(bag: Bag, topic: str) -> Iterator[Frame]:
         compressed = message.msgtype == COMPRESSED_IMAGE
         try:
             stamp_ns = read_header(message.data).stamp_ns
-            file = _file_in(message.data) if compressed else None
         except InputError as error:
             raise InputError(f"{bag.path}: {topic}: image {number}: {error}") from error
-        name = f"{bag.path.resolve().stem}_{number:06d}"
-        yield Frame(name, stamp_ns, partial(_decoded, message.data, compressed), file)
+        yield Frame(
+            f"{bag.path.resolve().stem}_{number:06d}",
+            stamp_ns,
+            partial(_decoded, message.data, compressed),
+            partial(_file_in, message.data, compressed),
+        )
 
 
 def _decoded(data: bytes, compressed: bool) -> Pixels:
     return np.ascontiguousarray(read_image(data, compressed=compressed)[1])
 
 
-def _file_in(data: bytes) -> bytes | None:
+def _file_in(data: bytes, compressed: bool) -> bytes | None:
     """Return the JPEG or PNG file in a CompressedImage."""
+    if not compressed:
+        return None
     reader = Reader(data)
     Header.read(reader)
     reader.string()

@@ -72,13 +72,11 @@ def read(request: Request) -> Source:
     """
     masks = mask_files(request.path)
     table = request.table or find_table(request.path)
-    known = (
-        read_table(table)
-        if table
-        else tuple(Category(c.name, c.color) for c in request.classes.classes)
-        if request.classes
-        else None
-    )
+    known: tuple[Category, ...] = ()
+    if table:
+        known = read_table(table)
+    elif request.classes:
+        known = tuple(Category(c.name, c.color) for c in request.classes.classes)
     counts, places = _count(masks, VOID if known else _MOST)
     categories = Categories()
     codes = np.full(1 << 24, VOID, dtype=np.uint8)
@@ -117,7 +115,8 @@ def write(data: LabelledFolder, out: Path, tolerance: float) -> None:  # noqa: A
     (out / "masks").mkdir()
     write_table(out / TABLE, [*data.classes.classes, Category("void", void)])
     for name, label in data.read_labels():
-        cv2.imwrite(str(out / "masks" / f"{name}.png"), cv2.applyColorMap(label, table))
+        _, file = cv2.imencode(".png", cv2.applyColorMap(label, table))
+        (out / "masks" / f"{name}.png").write_bytes(file.tobytes())
         data.link_image(name, out / "images")
 
 
@@ -128,9 +127,10 @@ def _count(masks: Sequence[Path], most: int) -> tuple[dict[int, int], dict[int, 
     for mask in masks:
         codes = read_colors(mask)
         colors, numbers = np.unique(codes, return_counts=True)
-        if len(colors.tolist()) > most:
+        together = len(counts.keys() | set(colors.tolist()))
+        if together > most:
             raise InputError(
-                f"{mask}: {len(colors)} colors, more than {most}: shades are no classes; store"
+                f"{mask}: {together} colors so far, more than {most}: shades are no classes; store"
                 " masks without smoothing or JPEG, or name the folder that holds them"
             )
         for code, number in zip(colors.tolist(), numbers.tolist(), strict=True):

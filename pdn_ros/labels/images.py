@@ -40,9 +40,9 @@ class Images:
         if folder is not None and not folder.is_dir():
             raise InputError(f"{folder}: no such folder: give the images' folder with --images")
         files = _below(folder) if folder is not None else _around(path)
-        excluded = {file.resolve() for file in labels}
+        excluded = {file.absolute() for file in labels}
         self._by_name: dict[str, list[Path]] = defaultdict(list)
-        for file in sorted({file.resolve() for file in files} - excluded):
+        for file in sorted({file.absolute() for file in files} - excluded):
             if file.suffix.lower() in IMAGE_SUFFIXES:
                 for name in {file.stem, _IMAGE_END.sub("", file.stem)}:
                     self._by_name[name].append(file)
@@ -95,7 +95,7 @@ def _below(folder: Path, depth: int = 4) -> Iterator[Path]:
 
 def _around(path: Path) -> Iterator[Path]:
     """Yield the files below the labels' folder and, where they may be images, beside it."""
-    folder = path.resolve() if path.is_dir() else path.resolve().parent
+    folder = path.absolute() if path.is_dir() else path.absolute().parent
     yield from _below(folder)
     for beside in folder.parent.iterdir():
         if beside == folder or not beside.is_dir() or _is_made(beside):

@@ -1,7 +1,6 @@
 """`pdn labels import`: from a labeling format to a folder that `pdn train` reads."""
 
 import shutil
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from pdn_ros.classes import ClassSet, load_classes
+from pdn_ros.classes import VOID, ClassSet, load_classes
 from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
 from pdn_ros.labels import folder
@@ -97,6 +96,8 @@ def import_labels(
             save_mask(part / folder.LABELS / f"{name}.png", label, made)
             done += 1
             report(done, len(found))
+        if not shares[:VOID].any():
+            raise InputError(f"{path}: every pixel is void; there is nothing to learn from")
         _describe(part, made, out.name)
         _keep_times(part, found)
     counted = np.append(shares[: len(made.names)], shares[-1]) / max(1, shares.sum())
@@ -112,17 +113,19 @@ def _count(source: Source) -> NDArray[np.int64]:
 
 
 def _names(images: Sequence[Path], source: Source) -> list[str]:
-    """Return a name for each image: the file's, with its folder's where that is not enough."""
-    often = Counter(image.stem for image in images)
-    names = [i.stem if often[i.stem] == 1 else f"{i.parent.name}_{i.stem}" for i in images]
-    first: dict[str, Item] = {}
-    for name, image, item in zip(names, images, source.items, strict=True):
-        if name in first:
+    """Return a name for each image: the file's, with as many folders' as make it the only one."""
+    first: dict[Path, Item] = {}
+    for image, item in zip(images, source.items, strict=True):
+        if image in first:
             raise InputError(
-                f"{image}: has two labels, in {first[name].file} and {item.file}: keep one"
+                f"{image}: has two labels, in {first[image].file} and {item.file}: keep one"
             )
-        first[name] = item
-    return names
+        first[image] = item
+    for folders in range(max(len(image.parts) for image in images)):
+        names = ["_".join((*i.parent.parts[-folders:][:folders], i.stem)) for i in images]
+        if len(set(names)) == len(names):
+            return names
+    raise InputError(f"{images[0].parent}: images of one name, in .jpg and .png: rename them")
 
 
 def _place(image: Path, target: Path, label: Ids, item: Item) -> None:

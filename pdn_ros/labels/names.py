@@ -9,13 +9,14 @@ import numpy as np
 from pdn_ros.classes import VOID, ClassInfo, ClassSet, Role
 from pdn_ros.errors import InputError
 from pdn_ros.labels.source import BACKGROUND, Color, Ids, Source, no_label, plain
+from pdn_ros.labels.tables import voc_colors
 
 _ROLES: Final = {
     Role.SKY: "sky",
     Role.GROUND: (
-        "background ground road lane lane_marking street sidewalk pavement parking crosswalk"
-        " terrain grass soil dirt gravel sand mud asphalt concrete floor carpet path track field"
-        " puddle water snow rail_track manhole curb runway"
+        "ground road lane lane_marking street sidewalk pavement parking crosswalk terrain grass"
+        " soil dirt gravel sand mud asphalt concrete floor carpet path track field snow manhole"
+        " runway"
     ),
     Role.DYNAMIC: (
         "person people pedestrian human child man woman rider cyclist bicyclist worker vehicle car"
@@ -83,7 +84,7 @@ def make_classes(
             found.setdefault(title, None if category.color in found.values() else category.color)
     if not found:
         raise InputError(f"{name}: every pixel is void; there is nothing to learn from")
-    spare = (color for color in _palette() if color not in found.values())
+    spare = (color for color in voc_colors()[1:] if color not in found.values())
     classes = [
         ClassInfo(
             name=title,
@@ -94,17 +95,6 @@ def make_classes(
         for title, color in found.items()
     ]
     return ClassSet(name=name, classes=tuple(classes))
-
-
-def _palette() -> list[Color]:
-    """Return 255 colors that are far apart, as the Pascal VOC masks have them (RGB)."""
-    colors = []
-    for i in range(1, 256):
-        channels = [0, 0, 0]
-        for bit in range(8):  # of the number, in turn to red, green and blue, highest first
-            channels[bit % 3] |= ((i >> bit) & 1) << (7 - bit // 3)
-        colors.append((channels[0], channels[1], channels[2]))
-    return colors
 
 
 def class_file(classes: ClassSet) -> str:

@@ -64,7 +64,13 @@ def write(data: LabelledFolder, out: Path, tolerance: float) -> None:  # noqa: A
     lists = out / "ImageSets" / "Segmentation"
     lists.mkdir(parents=True)
     (lists / "default.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    write_table(out / TABLE, data.classes.classes)
+    known = data.classes.classes
+    taken = BACKGROUND in data.classes.names
+    # Void is black in our palette, and other programs ask for the name of every color.
+    black = Category("void" if taken else BACKGROUND, (0, 0, 0))
+    write_table(
+        out / TABLE, known if any(c.color == black.color for c in known) else [*known, black]
+    )
 
 
 def _names(classes: ClassSet | None, table: Path | None) -> tuple[str, ...]:

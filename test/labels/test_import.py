@@ -92,7 +92,7 @@ def test_smoothed_masks_are_refused(tmp_path, take):
     (tmp_path / "masks").mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     Image.fromarray(noise).save(tmp_path / "masks/a.png")
-    with pytest.raises(InputError, match=r"a\.png: 76\d colors, more than 64"):
+    with pytest.raises(InputError, match=r"a\.png: 76\d colors so far, more than 64"):
         take("colors", tmp_path / "masks")
 
 
@@ -109,6 +109,30 @@ def test_voc_palette_masks(tmp_path, take, class_file):
     (tmp_path / "labelmap.txt").write_text("crop:1,1,1::\nsoil:2,2,2::\n")
     with pytest.raises(InputError, match=r"a\.png: pixel x=10 y=8: value 2 has no name"):
         take("voc", tmp_path, out=tmp_path / "short")
+
+
+def test_voc_colors_that_the_table_leaves_out(tmp_path, take, class_file):
+    write_images(tmp_path / "JPEGImages", "a.jpg")
+    (tmp_path / "SegmentationClass").mkdir()
+    # VOC's colors of 0, 1, 2 and 3.
+    colors = np.array([[0, 0, 0], [128, 0, 0], [0, 128, 0], [128, 128, 0]], dtype=np.uint8)
+    label = np.arange(HEIGHT * WIDTH).reshape(HEIGHT, WIDTH) % 4
+    Image.fromarray(colors[label]).save(tmp_path / "SegmentationClass/a.png")
+    (tmp_path / "labelmap.txt").write_text(
+        "# label:color_rgb:parts:actions\nbackground:::\nsoil:::\ncrop:::\ntraffic light:::\n"
+    )
+    take("voc", tmp_path, classes=class_file)
+    expected = np.array([255, 0, 1, 2])[label]
+    np.testing.assert_array_equal(read_png(tmp_path / "made/labels/a.png"), expected)
+
+
+def test_labels_without_a_labeled_pixel_are_refused(tmp_path, take, class_file):
+    write_images(tmp_path / "images", "a.jpg")
+    write_masks(tmp_path / "masks", "a.png")
+    everything = ("soil", "crop", "traffic light", "#000000")
+    with pytest.raises(InputError, match="every pixel is void"):
+        take("colors", tmp_path / "masks", classes=class_file, void=everything)
+    assert not (tmp_path / "made").exists()
 
 
 def test_voc_masks_in_color_as_cvat_writes_them(tmp_path, take, class_file):
@@ -315,6 +339,27 @@ def test_names_that_repeat_get_their_folder(tmp_path, take):
     (tmp_path / "a.xml").write_text(text.replace("/>\n</annotations>", f">{shape}"))
     take("cvat", tmp_path / "a.xml")
     assert sorted(f.stem for f in (tmp_path / "made/labels").iterdir()) == ["north_a", "south_a"]
+
+
+def test_names_that_repeat_in_deeper_folders(tmp_path, take):
+    for part in ("north/left", "south/left"):
+        write_images(tmp_path / "images" / part, "a.jpg")
+    text = CVAT.replace("front/a.jpg", "north/left/a.jpg").replace("front/b", "south/left/a")
+    shape = '<polygon label="crop" points="0,0;9,0;9,9"/></image></annotations>'
+    (tmp_path / "a.xml").write_text(text.replace("/>\n</annotations>", f">{shape}"))
+    take("cvat", tmp_path / "a.xml")
+    made = sorted(f.stem for f in (tmp_path / "made/labels").iterdir())
+    assert made == ["north_left_a", "south_left_a"]
+
+
+def test_images_that_are_links_keep_their_names(tmp_path, take):
+    write_images(tmp_path / "store", "0a1b2c.jpg")
+    write_masks(tmp_path / "masks", "a.png")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/a.jpg").symlink_to(tmp_path / "store/0a1b2c.jpg")
+    take("colors", tmp_path / "masks")
+    assert (tmp_path / "made/images/a.jpg").samefile(tmp_path / "store/0a1b2c.jpg")
+    assert not (tmp_path / "made/images/a.jpg").is_symlink()
 
 
 def test_the_times_of_frames_are_kept(tmp_path, take):
