@@ -49,7 +49,7 @@ def train(
             raise InputError(f"{config}: no such file: give a training configuration")
         with held_back():
             from pdn_ros import training
-        print(training.run(config, resume=resume))
+        _say(training.run(config, resume=resume))
         return
     assert folder is not None
     if folder.is_file():
@@ -64,4 +64,12 @@ def train(
         resume_own(folder, out)
     else:
         train_own(Order(folder, out, classes, minutes, start, processes))
-    print(out / "weights.safetensors")
+    _say(out / "weights.safetensors")
+
+
+def _say(result: Path) -> None:
+    """Print where the result lies, on the first of several processes."""
+    from lightning_fabric.utilities.rank_zero import rank_zero_only
+
+    if getattr(rank_zero_only, "rank", 0) == 0:
+        print(result)

@@ -19,7 +19,7 @@ from pdn_ros.network.transfer import transfer
 from pdn_ros.training.clock import Clock
 from pdn_ros.training.record import Record
 from pdn_ros.training.stage import Progress, State, TrainingStage
-from pdn_ros.training.training_config import TrainingConfig
+from pdn_ros.training.training_config import Precision, TrainingConfig
 from pdn_ros.training.validation import score
 
 SHIPPED = "street"
@@ -41,7 +41,8 @@ def run(config_path: Path, *, resume: bool = False, runs: Path = Path("runs")) -
         InputError: As `train`, or the file is no configuration.
     """
     config = read_yaml(config_path, TrainingConfig)
-    train(config, runs / config.name, launch(config), resume=resume)
+    fabric = launch(config.processes, config.nodes, config.accelerator, config.precision)
+    train(config, runs / config.name, fabric, resume=resume)
     return runs / config.name
 
 
@@ -62,7 +63,7 @@ def train(config: TrainingConfig, folder: Path, fabric: Fabric, *, resume: bool 
     classes = load_classes(config.classes)
     last = folder / "last.ckpt"
     if resume and not last.is_file():
-        raise InputError(f"{last}: nothing to resume; start without --resume")
+        raise InputError(f"{last}: nothing to resume; start anew, in another folder if it exists")
     if folder.exists() and not resume and fabric.is_global_zero:
         raise InputError(f"{folder}: that run exists; resume it with --resume or rename it")
     fabric.barrier()
@@ -87,17 +88,21 @@ def train(config: TrainingConfig, folder: Path, fabric: Fabric, *, resume: bool 
         write_config(_with_steps(config, [*progress.fitted, progress.steps]), folder)
 
 
-def launch(config: TrainingConfig) -> Fabric:
-    """Start the processes of a run, or join those that torchrun started."""
-    processes, nodes = config.processes, config.nodes
+def launch(
+    processes: int = 1, nodes: int = 1, accelerator: str = "auto", precision: Precision = "32-true"
+) -> Fabric:
+    """Start the processes of a run, or join those that torchrun started.
+
+    The arguments are those of `TrainingConfig`; torchrun's numbers go before them.
+    """
     if TorchElasticEnvironment.detect():
         processes = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // processes
     fabric = Fabric(
-        accelerator=config.accelerator,
+        accelerator=accelerator,
         devices=processes,
         num_nodes=nodes,
-        precision=config.precision,
+        precision=precision,
         strategy="ddp" if processes * nodes > 1 else "auto",
     )
     fabric.launch()

@@ -27,7 +27,7 @@ from pdn_ros.training.survey import Survey, survey
 from pdn_ros.training.training_config import DataConfig, TrainingConfig
 from pdn_ros.training.validation import score
 
-_SET_UP: Final = 5.0
+_SET_UP: Final = 8.0
 """Seconds for what nobody measures: libraries, curves, report."""
 
 
@@ -67,15 +67,15 @@ def train_own(order: Order) -> None:
     name = order.classes or _own_classes(order.folder)
     classes = load_classes(name)
     data = survey(order.folder, classes)
+    fabric = launch(order.processes)
     trial = TrainingConfig(
         name=order.out.resolve().name,
         classes=name,
-        stages=(probe(data, order.processes),),
+        stages=(probe(data, fabric.world_size),),
         validation=(DataConfig(spec=data.spec, split="val"),),
         init=None if order.start == "imagenet" else order.start,
         processes=order.processes,
     )
-    fabric = launch(trial)
     step, image = _measure(trial, classes, fabric)
     last_look = evaluation.COST * min(len(data.val), evaluation.MOST) * image
     spent = time.monotonic() - began + _SET_UP + last_look
@@ -85,6 +85,7 @@ def train_own(order: Order) -> None:
         minutes=order.minutes - spent / 60,
         seconds_per_step=step,
         seconds_per_image=image,
+        processes=fabric.world_size,
     )
     config = fabric.broadcast(config)  # every process goes by the first one's clock
     if fabric.is_global_zero:
@@ -106,7 +107,7 @@ def resume_own(folder: Path, out: Path) -> None:
         InputError: There is nothing to go on with.
     """
     config = read_yaml(out / "config.yaml", TrainingConfig)
-    fabric = launch(config)
+    fabric = launch(config.processes)
     data = survey(folder, load_classes(config.classes))
     train(config, out, fabric, resume=True)
     if fabric.is_global_zero:

@@ -15,8 +15,10 @@ WINDOW: Final = (768, 1280)
 """Largest window of the patch stages: what the driver chooses from should be nearly the image."""
 TRIED: Final = 4
 """Steps that tell how fast the machine is."""
-VALIDATIONS: Final = 8
-"""How often a run is validated, about."""
+VALIDATIONS: Final = 20
+"""How often a long run is validated, about."""
+VALIDATE_EVERY: Final = 300
+"""Least steps between two validations."""
 LEAST_STEPS: Final = 60
 """Below so many steps of the context nothing is worth training."""
 LONG: Final = 3500
@@ -44,6 +46,7 @@ def make_schedule(
     minutes: float,
     seconds_per_step: float,
     seconds_per_image: float,
+    processes: int = 1,
 ) -> TrainingConfig:
     """Make the configuration of a run.
 
@@ -53,6 +56,7 @@ def make_schedule(
         minutes: Time for all stages together.
         seconds_per_step: Of `probe`'s stage on this machine.
         seconds_per_image: Of the validation of one image.
+        processes: Processes that share a batch, on all machines.
 
     Raises:
         InputError: There is too little time for this machine.
@@ -63,13 +67,13 @@ def make_schedule(
             f"--minutes: too few: {max(steps, 0):.0f} steps of {seconds_per_step:.1f} s fit into"
             f" them; give {math.ceil((LEAST_STEPS - steps) * seconds_per_step / 60)} more"
         )
-    # All validations of a run together may take a tenth of it.
-    images = 0.1 * 60 * minutes / VALIDATIONS / max(seconds_per_image, 1e-3)
-    stages = _stages(data, trial.stages[0], minutes, trial.processes, long=steps >= LONG)
+    # A validation may take a hundredth of the time: in a short run there are five or so.
+    images = 0.01 * 60 * minutes / max(seconds_per_image, 1e-3)
+    stages = _stages(data, trial.stages[0], minutes, processes, long=steps >= LONG)
     changes = {
         "stages": stages,
         "context_pixels": _context_pixels(data),
-        "validate_every": max(100, round(steps / VALIDATIONS)),
+        "validate_every": max(VALIDATE_EVERY, round(steps / VALIDATIONS)),
         "validation_images": int(min(max(images, 3), 24)),
     }
     return trial.model_copy(update=changes)
@@ -99,9 +103,9 @@ def _stages(
     dense = _checked(one_pass, name="dense", objective="dense", steps=0)
     if not long:
         return (
-            _timed(one_pass, 0.5 * minutes),
+            _timed(one_pass, 0.55 * minutes),
             dense,
-            _timed(patches, 0.5 * minutes),
+            _timed(patches, 0.45 * minutes),
         )
     learned = _checked(
         patches, name="patches_learned", selection="straight_through", lr=7e-4, backbone_lr=1.2e-4

@@ -18,6 +18,8 @@ from pdn_ros.files import read_yaml
 
 log = logging.getLogger(__name__)
 
+LEAST: Final = 3
+"""Images without which there is nothing to split."""
 LOOKED_AT: Final = 200
 """Labels that are read, evenly picked: of more the first look would take minutes."""
 
@@ -56,14 +58,17 @@ def survey(folder: Path, classes: ClassSet) -> Survey:
     Raises:
         InputError: There is nothing that can be trained on.
     """
+    if len(classes.names) < 2:
+        raise InputError(f"classes {classes.name}: one class alone; give two or more")
     if not any((folder / name).is_dir() for name in ("labels", "train")):
         raise InputError(f"{folder}: no labels in it; `pdn labels import` writes them")
     spec = f"folder:{folder}"
-    sets = [open_dataset(spec, split, classes) for split in ("train", "val")]
-    train, val = (s for s in sets if isinstance(s, ImageFiles))
-    if layout.is_unsplit(folder) and len(train) + len(val) < 3:
+    unsplit = layout.is_unsplit(folder)
+    train, val = (_opened(spec, split, classes) for split in ("train", "val"))
+    in_order = tuple(p.name for p in _opened(spec, "all", classes).pairs) if unsplit else ()
+    if unsplit and len(in_order) < LEAST:
         raise InputError(
-            f"{folder}: {len(train)} labeled image; at least 3 are needed, 12 make sense"
+            f"{folder}: labeled images: {len(in_order)}; at least {LEAST} are needed, 12 make sense"
         )
     names = read_yaml(folder / "dataset.yaml", layout.Description).classes
     shares = np.stack([_shares(s, len(names), classes) for s in (train, val)])
@@ -76,13 +81,15 @@ def survey(folder: Path, classes: ClassSet) -> Survey:
     sizes = [_size(train.pairs[i].image) for i in evenly(len(train.pairs), LOOKED_AT)]
     height, width = (int(np.median([size[axis] for size in sizes])) for axis in (1, 0))
     names_of_train, names_of_val = (tuple(p.name for p in s.pairs) for s in (train, val))
-    order: tuple[str, ...] = ()
-    if layout.is_unsplit(folder):
-        everything = open_dataset(spec, "all", classes)
-        assert isinstance(everything, ImageFiles)
-        kinds = dict.fromkeys(names_of_train, "train") | dict.fromkeys(names_of_val, "val")
-        order = tuple(kinds.get(pair.name, "gap") for pair in everything.pairs)
+    kinds = dict.fromkeys(names_of_train, "train") | dict.fromkeys(names_of_val, "val")
+    order = tuple(kinds.get(name, "gap") for name in in_order)
     return Survey(spec, names_of_train, names_of_val, height, width, shares, order)
+
+
+def _opened(spec: str, split: str, classes: ClassSet) -> ImageFiles:
+    images = open_dataset(spec, split, classes)
+    assert isinstance(images, ImageFiles)
+    return images
 
 
 def _shares(images: ImageFiles, known: int, classes: ClassSet) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ def _folder_name(name: str) -> str:
 
 FolderName = Annotated[str, AfterValidator(_folder_name)]
 """Name of a folder directly below another one."""
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -93,7 +94,7 @@ class TrainingConfig(BaseModel):
     """Data-parallel processes on this machine (CPU cores or GPUs)."""
     nodes: Annotated[int, Field(gt=0)] = 1
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     init: str | None = None
     """Weights to start from: `street`, those that ship, or a file; their classes may be others.
     None: ImageNet backbone."""

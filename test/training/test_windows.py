@@ -4,10 +4,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import yaml
 
 from pdn_ros.classes import load_classes
 from pdn_ros.datasets import Sample
+from pdn_ros.training import data
 from pdn_ros.training.data import Mixture, augment
 from pdn_ros.training.training_config import DataConfig
 
@@ -55,3 +57,24 @@ def test_a_batch_is_padded_with_void_to_its_largest_window(tmp_path: Path) -> No
     batch = mixture.batch(np.random.default_rng(1), 8, (128, 128))
     assert batch.images.shape == (8, 3, 48, 48) and batch.labels.shape == (8, 48, 48)
     assert {int((one == 3).sum()) for one in batch.labels} == {32 * 48}
+
+
+def test_what_does_not_fit_into_the_memory_is_read_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classes = load_classes("street")
+    (tmp_path / "dataset.yaml").write_text(yaml.safe_dump({"classes": list(classes.names)}))
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+    for i in range(8):
+        picture = np.full((32, 32), i, np.uint8)
+        cv2.imwrite(str(tmp_path / f"images/{i}.png"), cv2.merge([picture] * 3))
+        cv2.imwrite(str(tmp_path / f"labels/{i}.png"), picture)
+    monkeypatch.setattr(data, "CACHE_BYTES", 3 * 4 * 32 * 32)
+    mixture = Mixture([DataConfig(spec=f"folder:{tmp_path}", split="all")], classes)
+    assert np.count_nonzero(mixture.frequencies(8)) == 8
+    assert sum(sample is not None for sample in mixture._cache.values()) == 3
+    assert set(mixture.batch(np.random.default_rng(0), 32, (32, 32)).labels.unique().tolist()) >= {
+        4,
+        7,
+    }
