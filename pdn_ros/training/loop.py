@@ -68,7 +68,7 @@ def _launch(config: TrainingConfig) -> Fabric:
         devices=config.processes,
         num_nodes=config.nodes,
         precision=config.precision,
-        strategy="ddp" if parallel else "auto",
+        strategy="ddp_find_unused_parameters_true" if parallel else "auto",
     )
     fabric.launch()
     if fabric.device.type == "cpu":
