@@ -13,6 +13,7 @@ from pdn_ros.network.network_config import NetworkConfig
 
 FORMAT: Final = "pdn-2"
 _ANEW: Final = "train them anew with pdn train"
+_CONTEXT, _DENSE = "context.", "dense."
 SHIPPED: Final = Path(__file__).resolve().parent.parent / "weights" / "street.safetensors"
 
 
@@ -36,7 +37,10 @@ class Checkpoint:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write weights; the caller renames the file into place."""
+    """Write weights; the caller renames the file into place.
+
+    Where the dense network has the context's weights they are stored once.
+    """
     metadata = {
         "format": FORMAT,
         "network": json.dumps(asdict(checkpoint.config)),
@@ -45,6 +49,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "figures": checkpoint.figures,
     }
     tensors = {k: v.detach().half().contiguous() for k, v in checkpoint.state.items()}
+    twins = {k: _CONTEXT + k.removeprefix(_DENSE) for k in tensors if k.startswith(_DENSE)}
+    if all(tensors[mine].equal(tensors[other]) for mine, other in twins.items()):
+        tensors = {k: v for k, v in tensors.items() if k not in twins}
     save_file(tensors, path, metadata=metadata)
 
 
@@ -61,6 +68,9 @@ def read_checkpoint(path: str | Path | None = None) -> Checkpoint:
             metadata = archive.metadata() or {}
             names: list[str] = archive.keys()
             state = {name: archive.get_tensor(name).float() for name in names}
+            if not any(name.startswith(_DENSE) for name in names):
+                shared = [name for name in names if name.startswith(_CONTEXT)]
+                state |= {_DENSE + n.removeprefix(_CONTEXT): state[n] for n in shared}
     except OSError as error:
         raise ValueError(
             f"weights {file}: cannot be read ({error}): give a .safetensors"

@@ -103,7 +103,8 @@ def launch(
         devices=processes,
         num_nodes=nodes,
         precision=precision,
-        strategy="ddp" if processes * nodes > 1 else "auto",
+        # A step of the joint objective leaves some parts alone.
+        strategy="ddp_find_unused_parameters_true" if processes * nodes > 1 else "auto",
     )
     fabric.launch()
     if fabric.device.type == "cpu":

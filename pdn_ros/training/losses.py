@@ -14,8 +14,9 @@ def task_loss(
     labels: Tensor,
     class_weights: Tensor,
     hidden: Sequence[Sequence[tuple[int, int]]],
+    pixel_weights: Tensor | None = None,
 ) -> Tensor:
-    """Weighted cross-entropy, L_task = sum_x a[y_x] * -log p_x(y_x) / sum_x a[y_x].
+    """Weighted cross-entropy, L_task = sum_x a[y_x] v_x * -log p_x(y_x) / sum_x a[y_x] v_x.
 
     Where a data set labels a hidden class h as g, the two cannot be told apart: a pixel labelled
     g takes -log(p(g) + p(h)).
@@ -25,11 +26,12 @@ def task_loss(
         labels: (B, H, W) int64 class ids, 255 void.
         class_weights: (C,) a.
         hidden: For each image its pairs (h, g).
+        pixel_weights: (B, H, W) v; None: 1.
 
     Returns:
         A scalar; 0 where every pixel is void.
     """
-    log_p = functional.log_softmax(logits, dim=1)
+    log_p = functional.log_softmax(logits.float(), dim=1)
     valid = labels != VOID
     target = labels.where(valid, torch.zeros_like(labels))
     log_likelihood = log_p.gather(1, target[:, None])[:, 0]
@@ -44,6 +46,8 @@ def task_loss(
                 ]
             )
     weight = class_weights[target] * valid
+    if pixel_weights is not None:
+        weight = weight * pixel_weights
     return -(weight * log_likelihood).sum() / weight.sum().clamp_min(1e-6)
 
 

@@ -1,4 +1,4 @@
-"""Objectives of the patch stages: the driver alone, and all parts with selected patches."""
+"""Objectives of the patch stages: everything jointly, the driver alone, the refinement alone."""
 
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,12 @@ from pdn_ros.training.oracle import gain, oracle_mask, stakes, worth
 
 NOISE = 0.05
 """Scale of the noise that perturbs the scores (Cordonnier et al., CVPR 2021)."""
+COARSE_WEIGHT = 0.5
+"""What the loss of the coarse logits counts beside that of the composed ones (`joint`)."""
+DRIVER_WEIGHT = 0.2
+"""What the driver's loss counts; its gradient meets no other part but shares the clipping."""
+SINGLE_PASS_EVERY = 3
+"""One step in so many is a single pass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +51,15 @@ class Seen:
 class PatchObjective(Objective):
     """What both stages share: the frozen context, the driver's weights, refined patches."""
 
-    def _see(self, batch: Batch, seed: int) -> Seen:
-        """Run context and driver at a random context scale."""
+    def _see(self, batch: Batch, seed: int, *, frozen: bool = True) -> Seen:
+        """Run context and driver at a random context scale; no gradient goes into the context."""
         height, width = batch.labels.shape[1:]
         rng = np.random.default_rng(seed)
         scale = float(rng.choice(CONTEXT_SCALES, p=self.stage.context_shares))
         grid = PatchGrid(height, width, self.net.config.patch_size, scale)
         cells = grid.size // OUTPUT_STRIDE
         small = functional.interpolate(batch.images.float(), size=grid.context_size, mode="area")
-        with torch.no_grad():
+        with torch.set_grad_enabled(not frozen and torch.is_grad_enabled()):
             context = self.net.context(self.net.normalise(small.round()))
             coarse = torch.stack(
                 [
@@ -62,7 +68,9 @@ class PatchObjective(Objective):
                 ]
             )
             mask = label_mask(coarse, batch)
-        weights = self.net.driver(context, grid.rows, grid.cols, grid.cell)
+        detached = Segmentation(context.logits.detach().float(), context.features.detach().float())
+        with torch.autocast(coarse.device.type, enabled=False):
+            weights = self.net.driver(detached, grid.rows, grid.cols, grid.cell)
         return Seen(grid, context, coarse, mask, weights)
 
     def _valued(self) -> tuple[int, ...]:
@@ -79,6 +87,19 @@ class PatchObjective(Objective):
             loss = loss + self.stage.sparsity * selection_loss(weights)
         return loss
 
+    def _pick(self, weights: Tensor, value: Tensor, seed: int) -> Tensor:
+        """Pick K patches, best first: some at random, the others by oracle or driver."""
+        rng = np.random.default_rng(seed)
+        count = min(value.numel(), max(2, round(BUDGET_SHARE * value.numel())))
+        score = (value if self.stage.selection == "oracle" else weights.detach()).flatten()
+        if self.stage.selection == "perturbed":
+            score = score + NOISE * torch.from_numpy(rng.normal(size=len(score))).to(score)
+        lucky = rng.permutation(len(score))[: rng.binomial(count, self.stage.random_share)]
+        score = score.clone()
+        score[torch.from_numpy(lucky)] += score.max() + 1
+        best = score.topk(count).indices
+        return best[weights.detach().flatten()[best].argsort(descending=True)]
+
     def _refine(self, batch: Batch, seen: Seen, i: int, picked: Tensor) -> Tensor:
         """Return the composed logits of image i on the cells of the padded image, (C, h, w)."""
         grid, config = seen.grid, self.net.config
@@ -94,6 +115,48 @@ class PatchObjective(Objective):
             w = seen.weights[i].flatten()[picked][:, None, None, None]
             refined = replace(refined, gate=refined.gate * (w + (1 - w).detach()))
         return compose(seen.coarse[i], refined, picked, grid, config.halo)
+
+
+class Joint(PatchObjective):
+    """One network at two scales, refinement and driver together.
+
+    The loss is that of the composed logits, of the coarse ones, and, every few steps, of a single
+    pass at a random scale: the context's weights then serve every image size, dense mode too.
+    """
+
+    def trained(self) -> nn.Module:
+        """Return all but the dense network, which takes over the context's weights."""
+        net = self.net
+        return nn.ModuleDict(
+            {"context": net.context, "refinement": net.refinement, "driver": net.driver}
+        )
+
+    def forward(self, batch: Batch, seed: int) -> Tensor:
+        """Return the task losses and the driver's mask loss."""
+        if seed % SINGLE_PASS_EVERY == SINGLE_PASS_EVERY - 1:
+            return self._single_pass(batch, seed)
+        seen = self._see(batch, seed, frozen=False)
+        value = self._worth(batch, seen)
+        picks = [
+            self._pick(w, v, seed * len(value) + i)
+            for i, (w, v) in enumerate(zip(seen.weights, value, strict=True))
+        ]
+        composed = torch.stack([self._refine(batch, seen, i, p) for i, p in enumerate(picks)])
+        height, width = (n // OUTPUT_STRIDE for n in batch.labels.shape[1:])
+        coarse, fine = (
+            self._task_loss(logits[..., :height, :width], batch, seed)
+            for logits in (seen.coarse, composed)
+        )
+        return fine + COARSE_WEIGHT * coarse + DRIVER_WEIGHT * self._gate_loss(seen.weights, value)
+
+    def _single_pass(self, batch: Batch, seed: int) -> Tensor:
+        low, high = np.log(self.stage.single_scales)
+        scale = float(np.exp(np.random.default_rng((seed, 1)).uniform(low, high)))
+        height, width = batch.labels.shape[1:]
+        size = (max(64, round(height * scale)), max(64, round(width * scale)))
+        way = "area" if scale < 1 else "bilinear"
+        images = functional.interpolate(batch.images.float(), size=size, mode=way).round_()
+        return self._task_loss(self.net.context(self.net.normalise(images)).logits, batch, seed)
 
 
 class Driver(PatchObjective):
@@ -141,29 +204,16 @@ class Patches(PatchObjective):
             logits.append(self._refine(batch, seen, i, picked)[:, :height, :width])
             inside.append(_cells_of(picked, seen.grid)[:height, :width])
         cells, selected = torch.stack(logits), torch.stack(inside)
-        labels = halve(batch.labels, seed)
+        labels, pixels = halve(batch.labels, seed), halve(batch.weights, seed)
         here = selected.repeat_interleave(2, 1).repeat_interleave(2, 2)
         labels = labels.where(here, torch.full_like(labels, VOID))
         full = upsample_to(cells, labels.shape)
-        loss = task_loss(full, labels, self.class_weights, batch.hidden)
+        loss = task_loss(full, labels, self.class_weights, batch.hidden, pixels)
         if self.stage.distillation:
             with torch.no_grad():
                 teacher = self.net.run_dense(batch.images)
             loss = loss + self.stage.distillation * distillation_loss(cells, teacher, selected)
         return loss + self._gate_loss(seen.weights, value)
-
-    def _pick(self, weights: Tensor, value: Tensor, seed: int) -> Tensor:
-        """Pick K patches, best first: some at random, the others by oracle or driver."""
-        rng = np.random.default_rng(seed)
-        count = max(2, round(BUDGET_SHARE * value.numel()))
-        score = (value if self.stage.selection == "oracle" else weights.detach()).flatten()
-        if self.stage.selection == "perturbed":
-            score = score + NOISE * torch.from_numpy(rng.normal(size=len(score))).to(score)
-        lucky = rng.permutation(len(score))[: rng.binomial(count, self.stage.random_share)]
-        score = score.clone()
-        score[torch.from_numpy(lucky)] += score.max() + 1
-        best = score.topk(count).indices
-        return best[weights.detach().flatten()[best].argsort(descending=True)]
 
 
 def per_patch(x: Tensor, grid: PatchGrid) -> Tensor:

@@ -17,12 +17,13 @@ from pdn_ros.errors import InputError
 from pdn_ros.network import PatchDriveNet
 from pdn_ros.training.data import Mixture
 from pdn_ros.training.objectives import Objective, OnePass
-from pdn_ros.training.patches import Driver, Patches
+from pdn_ros.training.patches import Driver, Joint, Patches
 from pdn_ros.training.training_config import TrainingConfig
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "context": OnePass,
     "dense": OnePass,
+    "joint": Joint,
     "driver": Driver,
     "patches": Patches,
 }
@@ -139,7 +140,7 @@ class TrainingStage:
     def averaged(self) -> Iterator[None]:
         """Within the context the network holds the averaged weights."""
         kept = {k: v.detach().clone() for k, v in self._trained.state_dict().items()}
-        self._trained.load_state_dict(self._average)
+        self._take_average()
         try:
             yield
         finally:
@@ -156,7 +157,12 @@ class TrainingStage:
 
     def finish(self) -> None:
         """Leave the averaged weights in the network."""
+        self._take_average()
+
+    def _take_average(self) -> None:
         self._trained.load_state_dict(self._average)
+        if self.config.objective == "joint":
+            self.net.dense.load_state_dict(self.net.context.state_dict())
 
 
 def class_weights(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -39,7 +39,7 @@ class StageConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    objective: Literal["context", "dense", "driver", "patches"]
+    objective: Literal["context", "dense", "joint", "driver", "patches"]
     data: Annotated[tuple[DataConfig, ...], Field(min_length=1)]
     steps: Annotated[int, Field(ge=0)] | None = None
     """With 0 the stage's part takes over the weights that it would start from."""
@@ -53,6 +53,8 @@ class StageConfig(BaseModel):
     """Peak learning rate of new layers."""
     backbone_lr: Positive = 2.5e-4
     """Peak learning rate of the pretrained backbone."""
+    frozen_blocks: Annotated[int, Field(ge=0, le=9)] = 0
+    """First blocks of each backbone that stay as they are, the stem with them; 0: none."""
     weight_decay: float = 0.01
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.995
     """Decay of the averaged weights that the next stage and the result take."""
@@ -61,6 +63,8 @@ class StageConfig(BaseModel):
     oracle: Literal["labels", "gain"] = "labels"
     """What makes a patch worth refining: coarse errors, boundaries and thin things in the labels,
     or what refining it mends, measured by refining every patch (objective `driver`)."""
+    single_scales: tuple[Positive, Positive] = (0.25, 1.1)
+    """Range of the random scale at which a single pass sees a window (objective `joint`)."""
     random_share: Share = 0.25
     """Share of the picked patches that are drawn at random, so that every kind is seen."""
     sparsity: Annotated[float, Field(ge=0)] = 0.0

@@ -11,10 +11,12 @@ from safetensors.torch import load_file, save_file
 from pdn_ros.network import NetworkConfig, PatchDriveNet
 from pdn_ros.network.checkpoint import SHIPPED
 
+CLASSES = {"classes": [{"name": name} for name in "abcd"]}
+
 
 def test_round_trip_keeps_predictions_configuration_and_classes(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    classes = json.dumps({"classes": [{"name": name} for name in "abcd"]})
+    classes = json.dumps(CLASSES)
     net = PatchDriveNet(NetworkConfig(num_classes=4), classes).eval()
     for parameter in net.parameters():  # what half precision can hold comes back to the bit
         parameter.data = parameter.data.half().float()
@@ -25,6 +27,18 @@ def test_round_trip_keeps_predictions_configuration_and_classes(tmp_path: Path) 
     np.testing.assert_array_equal(
         again.predict(image).mask, net.to(memory_format=torch.channels_last).predict(image).mask
     )
+
+
+def test_a_dense_network_with_the_context_s_weights_is_stored_once(tmp_path: Path) -> None:
+    net = PatchDriveNet(NetworkConfig(num_classes=4), json.dumps(CLASSES)).eval()
+    net.save(tmp_path / "apart.safetensors")
+    net.dense.load_state_dict(net.context.state_dict())
+    net.save(tmp_path / "once.safetensors")
+    sizes = [(tmp_path / f"{n}.safetensors").stat().st_size for n in ("apart", "once")]
+    assert sizes[1] < 0.7 * sizes[0]
+    again = PatchDriveNet.load(tmp_path / "once.safetensors")
+    for key, value in net.dense.state_dict().items():
+        torch.testing.assert_close(again.dense.state_dict()[key], value.half().float())
 
 
 def test_bad_files_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional
 
 from pdn_ros.training.losses import distillation_loss, mask_loss, selection_loss, task_loss
+from pdn_ros.training.objectives import halve
 from pdn_ros.training.oracle import gain, oracle_mask, stakes, worth
 
 ONES = torch.ones(3)
@@ -41,6 +42,24 @@ def test_an_image_of_void_alone_costs_nothing() -> None:
 
 def test_selection_loss_sums_over_patches_and_averages_over_images() -> None:
     assert selection_loss(torch.tensor([[[0.5, 0.25]], [[1.0, 0.25]]])).item() == 1.0
+
+
+def test_pixel_weights_count_like_repeated_pixels() -> None:
+    logits = torch.randn(1, 3, 1, 2, generator=torch.Generator().manual_seed(0))
+    labels = torch.tensor([[[0, 1]]])
+    weights = torch.tensor([[[1.0, 3.0]]])
+    repeated = torch.cat([logits, logits[..., 1:], logits[..., 1:]], 3)
+    expected = functional.cross_entropy(repeated, torch.tensor([[[0, 1, 1, 1]]]))
+    torch.testing.assert_close(task_loss(logits, labels, ONES, [()], weights), expected)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_labels_are_halved_at_every_phase_whatever_the_rhythm(every: int) -> None:
+    # Always the same phase would shift what is learned in those steps by half a pixel.
+    x = torch.arange(16).reshape(1, 4, 4)
+    phases = [int(halve(x, seed)[0, 0, 0]) for seed in range(every - 1, 400 * every, every)]
+    for phase in (0, 1, 4, 5):
+        assert 60 < phases.count(phase) < 140
 
 
 def test_mask_loss_by_hand() -> None:

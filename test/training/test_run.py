@@ -62,6 +62,7 @@ def configuration(data: Path, folder: Path, name: str) -> Path:
         "validation": [{"spec": f"folder:{data}", "split": "val"}],
         "stages": [
             {"name": "context", "objective": "context", "steps": 3, **common},
+            {"name": "joint", "objective": "joint", "steps": 3, "frozen_blocks": 2, **common},
             {"name": "driver", "objective": "driver", "steps": 1, **common},
             {"name": "patches", "objective": "patches", "steps": 3, **common},
             {"name": "gain", "objective": "driver", "oracle": "gain", "steps": 1, **common},

@@ -10,7 +10,8 @@ import yaml
 from pdn_ros.classes import load_classes
 from pdn_ros.datasets import Sample
 from pdn_ros.training import data
-from pdn_ros.training.data import Mixture, augment
+from pdn_ros.training.augment import augment
+from pdn_ros.training.data import Mixture
 from pdn_ros.training.training_config import DataConfig
 
 
@@ -40,7 +41,7 @@ def test_an_image_smaller_than_the_window_is_taken_whole_and_in_whole_cells() ->
     image = np.full((37, 66, 3), 200, np.uint8)
     found = augment(np.random.default_rng(0), Sample("a", image, label), (64, 128), (1.0, 1.0))
     assert found[0].shape == (36, 64, 3)
-    assert found[1].shape == (36, 64) and (found[1] == 3).all()
+    assert found[1].shape == (36, 64) and np.isin(found[1], (3, 255)).all()
 
 
 def test_a_batch_is_padded_with_void_to_its_largest_window(tmp_path: Path) -> None:
@@ -56,7 +57,8 @@ def test_a_batch_is_padded_with_void_to_its_largest_window(tmp_path: Path) -> No
     mixture = Mixture([DataConfig(spec=f"folder:{tmp_path}", scales=(1.0, 1.0))], classes)
     batch = mixture.batch(np.random.default_rng(1), 8, (128, 128))
     assert batch.images.shape == (8, 3, 48, 48) and batch.labels.shape == (8, 48, 48)
-    assert {int((one == 3).sum()) for one in batch.labels} == {32 * 48}
+    # Half of each square is a window; a tilted one has lost its corners.
+    assert max(int((one == 3).sum()) for one in batch.labels) == 32 * 48
 
 
 def test_what_does_not_fit_into_the_memory_is_read_anew(
