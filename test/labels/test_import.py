@@ -255,6 +255,7 @@ def test_cvat(tmp_path, take, class_file):
         ('label="crop" points', 'label=" " points', "polygon 1 ( ): it has no name"),
         ('label="crop" points', 'label="weed" points', "polygon 1 (weed): class 'weed' is not in"),
         ('<image id="0"', '<image id="0" <', "not well-formed"),
+        ("<annotations>", '<?xml version="1.0" encoding="u-8"?><annotations>', "unknown encoding"),
         ('width="32"', 'width="-1"', "image 'front/a.jpg': image of -1x24 pixels"),
         ("front/a.jpg", "c.jpg", "no image c.jpg below"),
     ],
