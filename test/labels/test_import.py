@@ -111,6 +111,18 @@ def test_voc_palette_masks(tmp_path, take, class_file):
         take("voc", tmp_path, out=tmp_path / "short")
 
 
+def test_masks_of_ids_are_no_colors_and_deep_ones_no_ids(tmp_path, take):
+    write_images(tmp_path / "images", "a.jpg")
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(scene() % 255).save(tmp_path / "masks/a.png")
+    with pytest.raises(InputError, match="masks: gray values up to 2 look like ids"):
+        take("colors", tmp_path / "masks")
+    assert take("voc", tmp_path / "masks").classes.names == ("background", "class_1", "class_2")
+    Image.fromarray(scene().astype(np.uint16)).save(tmp_path / "masks/a.png")
+    with pytest.raises(InputError, match=r"a\.png: label of mode I;16"):
+        take("voc", tmp_path / "masks", out=tmp_path / "deep")
+
+
 def test_voc_colors_that_the_table_leaves_out(tmp_path, take, class_file):
     write_images(tmp_path / "JPEGImages", "a.jpg")
     (tmp_path / "SegmentationClass").mkdir()
