@@ -33,6 +33,8 @@ _SUFFIXES: Final = (".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm")
 _LOSSY: Final = (".jpg", ".jpeg")
 _MOST: Final = 64
 """Colors that masks without a table may have: more are shades, not classes."""
+_IDS: Final = frozenset(i * 0x010101 for i in range(_MOST))
+"""Nearly black grays."""
 _NAMES: Final = {
     0x000000: "black",
     0xFF0000: "red",
@@ -78,6 +80,11 @@ def read(request: Request) -> Source:
     elif request.classes:
         known = tuple(Category(c.name, c.color) for c in request.classes.classes)
     counts, places = _count(masks, VOID if known else _MOST)
+    if not known and all(code in _IDS for code in counts):
+        raise InputError(
+            f"{request.path}: gray values up to {max(counts) & 255} look like ids, not colors:"
+            " import them as voc"
+        )
     categories = Categories()
     codes = np.full(1 << 24, VOID, dtype=np.uint8)
     for category in known or _named(counts):

@@ -28,7 +28,8 @@ def read(request: Request) -> Source:
     path = one_file(request.path, ".xml", "XML file")
     try:
         root = ElementTree.fromstring(path.read_bytes())
-    except (OSError, ElementTree.ParseError) as error:
+    # An unknown encoding is a LookupError or a ValueError.
+    except (OSError, LookupError, ValueError, ElementTree.ParseError) as error:
         raise InputError(f"{path}: cannot be read ({error}): give CVAT's XML file") from error
     images = root.findall("image")
     if root.tag != "annotations" or not images:

@@ -83,7 +83,7 @@ def _names(classes: ClassSet | None, table: Path | None) -> tuple[str, ...]:
 def _in_color(mask: Path) -> bool:
     try:
         with Image.open(mask) as image:
-            return image.mode not in ("P", "L", "1")
+            return image.mode in ("RGB", "RGBA")
     except OSError as error:
         raise InputError(f"{mask}: damaged or not an image ({error}): replace it") from error
 

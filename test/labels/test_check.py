@@ -1,5 +1,6 @@
 """The checks and their page on a made folder."""
 
+from functools import cache
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -19,6 +20,14 @@ from pdn_ros.visualization import save_mask
 
 CLASS_SET = ClassSet.model_validate(CLASSES)
 STREET = load_classes("street")
+
+
+READ_ONCE = cache(check.read_checkpoint)
+
+
+@pytest.fixture(autouse=True)
+def weights_read_once(monkeypatch):
+    monkeypatch.setattr(check, "read_checkpoint", READ_ONCE)
 
 
 def write(root, name, label, image=None):

@@ -111,6 +111,18 @@ def test_voc_palette_masks(tmp_path, take, class_file):
         take("voc", tmp_path, out=tmp_path / "short")
 
 
+def test_masks_of_ids_are_no_colors_and_deep_ones_no_ids(tmp_path, take):
+    write_images(tmp_path / "images", "a.jpg")
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(scene() % 255).save(tmp_path / "masks/a.png")
+    with pytest.raises(InputError, match="masks: gray values up to 2 look like ids"):
+        take("colors", tmp_path / "masks")
+    assert take("voc", tmp_path / "masks").classes.names == ("background", "class_1", "class_2")
+    Image.fromarray(scene().astype(np.uint16)).save(tmp_path / "masks/a.png")
+    with pytest.raises(InputError, match=r"a\.png: label of mode I;16"):
+        take("voc", tmp_path / "masks", out=tmp_path / "deep")
+
+
 def test_voc_colors_that_the_table_leaves_out(tmp_path, take, class_file):
     write_images(tmp_path / "JPEGImages", "a.jpg")
     (tmp_path / "SegmentationClass").mkdir()
@@ -255,6 +267,7 @@ def test_cvat(tmp_path, take, class_file):
         ('label="crop" points', 'label=" " points', "polygon 1 ( ): it has no name"),
         ('label="crop" points', 'label="weed" points', "polygon 1 (weed): class 'weed' is not in"),
         ('<image id="0"', '<image id="0" <', "not well-formed"),
+        ("<annotations>", '<?xml version="1.0" encoding="u-8"?><annotations>', "unknown encoding"),
         ('width="32"', 'width="-1"', "image 'front/a.jpg': image of -1x24 pixels"),
         ("front/a.jpg", "c.jpg", "no image c.jpg below"),
     ],
