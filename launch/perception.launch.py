@@ -41,6 +41,10 @@ ARGUMENTS = {
         "YAML with parameters of either node, on top of config/perception.yaml and "
         "config/lidar_projection.yaml.",
     ),
+    "weights": (
+        "",
+        "File of weights, as pdn train leaves it; empty: what the parameter files say.",
+    ),
     "mode": ("", "patch, context or dense; empty: what the parameter files say."),
     "budget": (
         "",
@@ -66,7 +70,7 @@ ARGUMENTS = {
 # Stands for a camera's name in a topic.
 PLACE = "{camera}"
 # What an argument that was given changes in a node, and its type.
-CHOICES = {"image_transport": str, "mode": str, "device": str, "budget": int}
+CHOICES = {"image_transport": str, "weights": str, "mode": str, "device": str, "budget": int}
 CHOICES_OF_BOTH = {"autostart": bool, "use_sim_time": bool}
 # The variable's names in Fast DDS 2 (Jazzy) and 3 (Kilted and later).
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")

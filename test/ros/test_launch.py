@@ -19,6 +19,7 @@ ARGUMENTS = [
     "image_transport",
     "namespace",
     "params_file",
+    "weights",
     "mode",
     "budget",
     "device",
