@@ -6,7 +6,7 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +14,6 @@ import typer
 
 from pdn_ros.cli.common import Config
 from pdn_ros.cli.interrupt import held_back
-from pdn_ros.errors import InputError
-from pdn_ros.files import require_writable
 
 
 def view(
@@ -57,25 +55,23 @@ def view(
     Example: pdn view --host 0.0.0.0 --no-browser
     """
     del config
-    if save is not None:
-        if save.suffix != ".rrd":
-            raise InputError(f"{save}: the viewer opens .rrd files: name it so")
-        require_writable(save.absolute().parent)
     with held_back():
         import pdn_ros.viewer  # noqa: F401 - first: says how to install it
         from pdn_ros.harness.participant import Participant
         from pdn_ros.perception.config import PerceptionConfig
         from pdn_ros.viewer.live import LiveView
-        from pdn_ros.viewer.recording import recording
+        from pdn_ros.viewer.recording import recording, require_rrd
         from pdn_ros.viewer.topics import Names, parse_remapping
         from pdn_ros.viewer.web_viewer import WebViewer
 
+    if save is not None:
+        require_rrd(save)
     names = Names(
         namespace, node, lidar_node, dict(parse_remapping(text, namespace) for text in remap or ())
     )
     with ExitStack() as stack:
         stop = stack.enter_context(_signals())
-        server = stack.enter_context(WebViewer(host, port, memory))
+        server = stack.enter_context(closing(WebViewer(host, port, memory)))
         scene = stack.enter_context(recording(names.full_name, save, server.address))
         participant = stack.enter_context(Participant("pdn_view"))
         live = LiveView(

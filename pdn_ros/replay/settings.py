@@ -77,11 +77,9 @@ class ReplaySettings:
             raise InputError(f"{self.out}: is a file: name a folder")
         require_writable(self.out)
         if self.rerun is not None:
-            if self.rerun.suffix != ".rrd":
-                raise InputError(f"{self.rerun}: the viewer opens .rrd files: name it so")
-            import pdn_ros.viewer  # noqa: F401 - says how to install it
+            from pdn_ros.viewer.recording import require_rrd
 
-            require_writable(self.rerun.parent)
+            require_rrd(self.rerun)
 
 
 def parse_rate(text: str) -> Rate:

@@ -77,6 +77,5 @@ class _DriveScene:
     def _lookup(self, target: str, source: str, stamp_ns: int) -> Matrix | None:
         try:
             return self._drive.transforms.lookup(target, source, stamp_ns)
-        except LookupError as error:
-            self._drive.note(f"viewer: {error}")
+        except LookupError:  # the evaluation notes it
             return None

@@ -227,17 +227,25 @@ class LiveView:
 
     def _place(self) -> None:
         """Place the robot and the camera at the stamps of shown images, once TF knows them."""
+        odometry = self._transforms.connected(self._world, self._base)
+        world = self._world if odometry else self._base
         for header in list(self._unplaced):
             try:
-                robot = self._transforms.lookup(self._world, self._base, header.stamp_ns)
+                robot = self._transforms.lookup(world, self._base, header.stamp_ns)
                 pose = self._transforms.lookup(self._base, header.frame_id, header.stamp_ns)
             except LookupError:
                 continue  # later, or never: a newer image then takes its place
             self._unplaced.remove(header)
             self._scene.robot(header.stamp_ns, robot)
-            if self._shown is not None and self._cameras.frame_id:
-                height, width = self._shown[1].shape[:2]
-                self._scene.camera(header.stamp_ns, self._cameras.camera((width, height)), pose)
+            if self._shown is None:
+                continue
+            height, width = self._shown[1].shape[:2]
+            try:
+                camera = self._cameras.camera((width, height))
+            except InputError as error:
+                self._say("camera_info", error)
+            else:
+                self._scene.camera(header.stamp_ns, camera, pose)
 
     def _diagnostics(self, message: Any) -> None:
         stamp = message.header.stamp

@@ -7,12 +7,24 @@ from typing import Any, Final
 
 import rerun as rr
 
-from pdn_ros.files import atomic
+from pdn_ros.errors import InputError
+from pdn_ros.files import atomic, require_writable
 from pdn_ros.viewer.layout import layout
 from pdn_ros.viewer.scene import Scene
 
 _APPLICATION: Final = "pdn_ros"
 _FLUSH_S: Final = 10.0
+
+
+def require_rrd(path: Path) -> None:
+    """Refuse a file that could not be written or that the viewer would not open.
+
+    Raises:
+        InputError: So.
+    """
+    if path.suffix != ".rrd":
+        raise InputError(f"{path}: the viewer opens .rrd files: name it so")
+    require_writable(path.absolute().parent)
 
 
 @contextmanager

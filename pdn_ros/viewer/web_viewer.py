@@ -12,7 +12,6 @@ import tempfile
 import time
 import urllib.parse
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import rerun
@@ -25,7 +24,7 @@ _READY_S: Final = 30.0
 
 
 class WebViewer:
-    """The page at `page`, fed by `address`; use it as a context manager.
+    """The page at `page`, fed by `address`, until it is closed.
 
     Args:
         host: IP address to listen on: 127.0.0.1 for this machine alone, 0.0.0.0 for all.
@@ -61,17 +60,6 @@ class WebViewer:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> "WebViewer":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def check(self) -> None:
         """Raise ChildProcessError with the server's last line when it has ended."""

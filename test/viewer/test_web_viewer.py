@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -35,14 +36,14 @@ def listening(port: int) -> set[str]:
 
 def test_only_this_machine_reaches_it(tmp_path: Path) -> None:
     port = free_port()
-    with WebViewer("127.0.0.1", port, 64) as viewer:
+    with closing(WebViewer("127.0.0.1", port, 64)) as viewer:
         assert viewer.page.startswith(f"http://127.0.0.1:{port}/")
         assert listening(port) == listening(port + 1) == {"127.0.0.1"}
         with pytest.raises(InputError, match=f"port {port}: cannot be listened on"):
             WebViewer("127.0.0.1", port, 64)
         viewer.check()
     assert listening(port) == listening(port + 1) == set()
-    with WebViewer("0.0.0.0", port, 64) as viewer:
+    with closing(WebViewer("0.0.0.0", port, 64)) as viewer:
         assert viewer.page.startswith(f"http://{socket.gethostname()}:{port}/")
         assert listening(port + 1) == {"0.0.0.0"}
 
@@ -51,7 +52,7 @@ def test_only_this_machine_reaches_it(tmp_path: Path) -> None:
 def test_a_browser_shows_what_is_logged(tmp_path: Path) -> None:
     software = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--window-size=900,600")
     with (
-        WebViewer("127.0.0.1", free_port(), 64) as viewer,
+        closing(WebViewer("127.0.0.1", free_port(), 64)) as viewer,
         recording("made", server=viewer.address) as scene,
         browser(tmp_path, *software) as page,
     ):
