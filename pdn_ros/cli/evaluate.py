@@ -42,7 +42,10 @@ def evaluate(
         bool, typer.Option("--true-masks", help="Make the grid from the recording's true masks.")
     ] = False,
     rerun: Annotated[
-        Path | None, typer.Option(metavar="RRD", help="Write a file for rerun's viewer, too.")
+        Path | None,
+        typer.Option(
+            metavar="RRD", help="For rerun's viewer; of several bags, one in each folder."
+        ),
     ] = None,
     backend: Backend = "auto",
     precision: Precision = "auto",

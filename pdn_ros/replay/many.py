@@ -39,7 +39,8 @@ class Task:
 def tasks(settings: ReplaySettings, bags: Sequence[Path]) -> list[Task]:
     """Return a task for each bag, with results in a folder below `settings.out`.
 
-    Those of a single bag lie in `settings.out` itself.
+    Those of a single bag lie in `settings.out` itself. Of several, each folder also has its file
+    for the viewer.
 
     Raises:
         InputError: A bag cannot be used or is named twice.
@@ -47,7 +48,10 @@ def tasks(settings: ReplaySettings, bags: Sequence[Path]) -> list[Task]:
     found = []
     for name, bag in zip(names(bags), bags, strict=True):
         folder = name if len(bags) > 1 else "."
-        found.append(Task(name, folder, replace(settings, bag=bag, out=settings.out / folder)))
+        out, rerun = settings.out / folder, settings.rerun
+        if rerun is not None and len(bags) > 1:
+            rerun = out / rerun.name
+        found.append(Task(name, folder, replace(settings, bag=bag, out=out, rerun=rerun)))
     for task in found:
         task.settings.check()
     return found

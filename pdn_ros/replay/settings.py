@@ -30,7 +30,7 @@ class ReplaySettings:
     """The options of `pdn evaluate`; an empty topic is found by its type.
 
     `true_masks`: the grid is made from the recording's true masks, to judge geometry alone.
-    `rerun`: a file for rerun's viewer, too.
+    `rerun`: a file for rerun's viewer, to be written, too.
     """
 
     bag: Path

@@ -34,9 +34,9 @@ _SETTINGS: Final = TypeAdapter(ReplaySettings)
 
 
 def plain(settings: ReplaySettings) -> dict[str, Any]:
-    """Return settings as plain values, without the folder of the results."""
+    """Return settings as plain values, without the places of the results."""
     values = asdict(absolute(settings)) | {"rate": str(settings.rate)}
-    del values["out"]
+    del values["out"], values["rerun"]
     return {name: str(value) if name == "bag" else value for name, value in values.items()}
 
 
@@ -44,7 +44,11 @@ def absolute(settings: ReplaySettings) -> ReplaySettings:
     """Return settings that name the same files from any folder."""
     weights = str(Path(settings.weights).resolve()) if settings.weights else ""
     return replace(
-        settings, bag=settings.bag.resolve(), out=settings.out.resolve(), weights=weights
+        settings,
+        bag=settings.bag.resolve(),
+        out=settings.out.resolve(),
+        weights=weights,
+        rerun=settings.rerun and settings.rerun.resolve(),
     )
 
 
@@ -68,7 +72,8 @@ def read_record(folder: Path) -> Record | None:
 def is_complete(settings: ReplaySettings) -> bool:
     """Return whether `settings.out` has all results of these settings and of the files as now."""
     record = read_record(settings.out)
-    return record is not None and record.key == _key(settings)
+    seen = settings.rerun is None or settings.rerun.is_file()
+    return record is not None and record.key == _key(settings) and seen
 
 
 def _key(settings: ReplaySettings) -> str:

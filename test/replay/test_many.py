@@ -116,6 +116,22 @@ def test_resuming_keeps_what_is_complete_and_unchanged(bags: list[Path], tmp_pat
     assert place.seen[4:] == ["a"]
 
 
+def test_several_files_for_the_viewer_lie_in_the_bags_folders(
+    bags: list[Path], tmp_path: Path
+) -> None:
+    pytest.importorskip("rerun", exc_type=ImportError)
+    settings = ReplaySettings(bag=bags[0], out=tmp_path / "out", rerun=Path("drive.rrd"))
+    (alone,) = many.tasks(settings, bags[:1])
+    assert alone.settings.rerun == Path("drive.rrd")
+    first, second = many.tasks(settings, bags[:2])
+    assert first.settings.rerun == tmp_path / "out" / "a" / "drive.rrd"
+    pretend(first.settings)
+    assert not is_complete(first.settings)
+    first.settings.rerun.touch()
+    assert is_complete(first.settings)
+    assert second.settings.rerun == tmp_path / "out" / "b" / "drive.rrd"
+
+
 def test_an_interruption_stops_the_places(bags: list[Path], tmp_path: Path) -> None:
     place = Pretended()
     wanted = many.tasks(ReplaySettings(bag=bags[0], out=tmp_path / "out"), bags)
