@@ -73,8 +73,8 @@ def select_shared(
         budget: K, the most patches to pick of all images together.
         lidar_weight: b in score = (1 - b) * w + b * prior.
         threshold: Only patches with at least this score are picked; 0 picks K whatever they score.
-        floor: Part of its equal share of the budget (K for as many patches as all images have) that
-            an image gets before the rest is given to the highest scores, 0 to 1.
+        floor: Part of an equal share that each image gets before the rest goes to the highest
+            scores, 0 to 1; equal shares are in proportion to the images' patches.
 
     Returns:
         The selection of each image. Equal scores go by the images' order, then by the patches' ids.

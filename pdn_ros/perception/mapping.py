@@ -19,7 +19,7 @@ from pdn_ros.geometry.transforms import Matrix
 from pdn_ros.messages.cdr import Header
 from pdn_ros.messages.occupancy import UNKNOWN, Grid
 from pdn_ros.perception.config import PerceptionConfig
-from pdn_ros.perception.reports import Report, of_camera
+from pdn_ros.perception.reports import Report, for_camera
 
 Mask = NDArray[np.uint8]
 StampedGrid = tuple[int, Grid]
@@ -154,7 +154,7 @@ class Mapper:
             except LookupError as error:
                 waited_s = time.monotonic() - waiting.since
                 if waited_s >= self.config.transform_tolerance or self._crowded(evidence.camera):
-                    of_camera(self._report, evidence.camera)("tf", str(error))
+                    for_camera(self._report, evidence.camera)("tf", str(error))
                     self._forget(evidence)
                 continue
             # A camera's older masks that still wait are dropped: evidence is added in order.

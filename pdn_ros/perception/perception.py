@@ -19,7 +19,7 @@ from pdn_ros.perception.config import LidarConfig, PerceptionConfig
 from pdn_ros.perception.lidar import LidarBuffer
 from pdn_ros.perception.mapping import GRACE_S, Evidence, Mapper, StampedGrid, View
 from pdn_ros.perception.pipeline import Pipeline
-from pdn_ros.perception.reports import Report, of_camera
+from pdn_ros.perception.reports import Report, for_camera
 from pdn_ros.perception.travel import importance, velocity
 
 
@@ -123,7 +123,7 @@ class Perception:
         self.config = config
         self.pipeline = Pipeline(config)
         self.cameras = {
-            name: CameraInputs(config.lidar, of_camera(report, name))
+            name: CameraInputs(config.lidar, for_camera(report, name))
             for name in config.cameras or ("",)
         }
         self.mapper = Mapper(

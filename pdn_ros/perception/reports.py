@@ -6,7 +6,7 @@ Report = Callable[[str, str], None]
 """Called with a kind and one line when something is wrong with the present image or scan."""
 
 
-def of_camera(report: Report, camera: str) -> Report:
+def for_camera(report: Report, camera: str) -> Report:
     """Return a report that names the camera; one without a name needs none."""
     if not camera:
         return report

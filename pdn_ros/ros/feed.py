@@ -15,7 +15,7 @@ LOSS_MESSAGES: Final = 6
 
 
 class Feed:
-    """What the node notes of one camera; each value is written by one thread.
+    """What the node notes of one camera.
 
     Args:
         name: Of the camera in its rig; empty for a single camera.

@@ -69,7 +69,8 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
     def setup(self, config: LidarProjectionConfig) -> None:
         """Make the projector."""
         assert self.transforms is not None
-        if config.cameras != tuple(target.name for target in self._targets if target.name):
+        if config.cameras != tuple(one.name for one in self._targets if one.name):
+            # The same ones keep what is known of them.
             self._targets = [Target(name) for name in config.cameras or ("",)]
         self._projector = ScanProjector(config, self.transforms)
 
