@@ -155,7 +155,7 @@ def test_one_scan_steers_every_camera(rig):
         values = {v.key: v.value for v in rig.status().values}
         return all(values[f"{name}.prior"] == "used" for name in TURNS)
 
-    wait_for(used, 5, "diagnostics that say so")
+    wait_for(used, 10, "diagnostics that say so")
 
 
 def test_a_broken_camera_is_named_and_costs_the_others_nothing(rig):
