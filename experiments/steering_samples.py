@@ -73,14 +73,14 @@ def simulated(pipeline: Pipeline, masks: Masks) -> list[Sample]:
     rng = np.random.default_rng(1)
     for seed, scene in enumerate(SCENES, start=FIRST_SEED):
         drive = DriveConfig(seconds=FRAMES, rate=1, seed=seed, scene=scene, workers=1)
-        rig = drive.rig
+        rig, mounted = drive.sensors, drive.sensors.cameras[0]
         for frame in render_drive(drive):
             if frame.scan is None:
                 raise RuntimeError("the simulated LiDAR gave no scan")
             prior = project_scan(
                 frame.scan[:, :3],
-                camera=rig.camera,
-                T_camera_lidar=invert(rig.base_optical) @ rig.base_lidar,
+                camera=mounted.camera,
+                T_camera_lidar=invert(mounted.base_optical) @ rig.base_lidar,
                 T_base_lidar=rig.base_lidar,
                 patch_size=pipeline.patch_size,
             ).weights

@@ -54,12 +54,9 @@ def _qos(depth: int, durability: QosDurability = QosDurability.VOLATILE) -> Qos:
 VOLATILE: Final = _qos(10)
 LATCHED: Final = _qos(1, QosDurability.TRANSIENT_LOCAL)
 _TOPICS: Final = {
-    layout.IMAGE_TOPIC: (IMAGE, VOLATILE),
     layout.POINTS_TOPIC: (POINTS, VOLATILE),
     layout.TF_TOPIC: (TF, _qos(100)),
     layout.TF_STATIC_TOPIC: (TF, LATCHED),
-    layout.MASK_TOPIC: (IMAGE, VOLATILE),
-    layout.DEPTH_TOPIC: (IMAGE, VOLATILE),
     layout.OCCUPANCY_TOPIC: (OCCUPANCY, VOLATILE),
     layout.BOXES_TOPIC: (MARKERS, VOLATILE),
 }
@@ -164,9 +161,9 @@ class DriveWriter:
         """Finish and rename the bag, or remove it on an error."""
         return self._raw.__exit__(*error)
 
-    def image(self, stamp_ns: int, bgr: NDArray[np.uint8]) -> None:
-        """Write the camera's image, (H, W, 3) uint8 BGR."""
-        self._write_image(layout.IMAGE_TOPIC, stamp_ns, bgr, "bgr8")
+    def image(self, stamp_ns: int, bgr: NDArray[np.uint8], name: str = layout.CAMERA) -> None:
+        """Write an image, (H, W, 3) uint8 BGR, of the camera `name`."""
+        self._write_image(layout.image_topic(name), stamp_ns, bgr, "bgr8", name)
 
     def jpeg(self, stamp_ns: int, name: str, file: bytes, *, late_ns: int = 0) -> None:
         """Write the JPEG file of the camera `name`, logged `late_ns` after its stamp."""
@@ -196,13 +193,13 @@ class DriveWriter:
         """Write (parent, child, T_parent_child), valid for all times, with the next stamp."""
         self._static.extend(transforms)
 
-    def mask(self, stamp_ns: int, ids: NDArray[np.uint8]) -> None:
-        """Write the true class ids of the image's pixels, (H, W) uint8; 255 is void."""
-        self._write_image(layout.MASK_TOPIC, stamp_ns, ids, "mono8")
+    def mask(self, stamp_ns: int, ids: NDArray[np.uint8], name: str = layout.CAMERA) -> None:
+        """Write the true class ids of an image's pixels, (H, W) uint8; 255 is void."""
+        self._write_image(layout.mask_topic(name), stamp_ns, ids, "mono8", name)
 
-    def depth(self, stamp_ns: int, meters: NDArray[np.float32]) -> None:
+    def depth(self, stamp_ns: int, meters: NDArray[np.float32], name: str = layout.CAMERA) -> None:
         """Write the true depth along the optical z axis, (H, W) float32 meters; 0 = none."""
-        self._write_image(layout.DEPTH_TOPIC, stamp_ns, meters, "32FC1")
+        self._write_image(layout.depth_topic(name), stamp_ns, meters, "32FC1", name)
 
     def occupancy(self, stamp_ns: int, grid: Grid) -> None:
         """Write the true grid."""
@@ -214,10 +211,10 @@ class DriveWriter:
         self._write(layout.BOXES_TOPIC, stamp_ns + late_ns, cubes)
 
     def _write_image(
-        self, topic: str, stamp_ns: int, pixels: NDArray[np.generic], encoding: str
+        self, topic: str, stamp_ns: int, pixels: NDArray[np.generic], encoding: str, name: str
     ) -> None:
-        header = Header(stamp_ns, layout.OPTICAL)
-        self._write(topic, stamp_ns, write_image(header, pixels, encoding))
+        header = Header(stamp_ns, layout.optical_frame(name))
+        self._write(topic, stamp_ns, write_image(header, pixels, encoding), IMAGE)
 
     def _write(self, topic: str, stamp_ns: int, cdr: bytes, msgtype: str = "") -> None:
         if self._static and topic != layout.TF_STATIC_TOPIC:

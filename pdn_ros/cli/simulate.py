@@ -17,9 +17,12 @@ def simulate(
     size: Annotated[str, typer.Option(metavar="WxH", help="Size of the images.")] = "1280x720",
     seed: Annotated[int, typer.Option(min=0, help="Seed of the street and its traffic.")] = 0,
     scene: Annotated[str, typer.Option(help="Kind of street.")] = "street",
+    rig: Annotated[
+        str, typer.Option(help="Cameras on the vehicle: one, two, three or six.")
+    ] = "one",
     config: Config = None,
 ) -> None:
-    """Simulate a drive with camera, LiDAR and truth, as rosbag2.
+    """Simulate a drive with one camera or several, LiDAR and truth, as rosbag2.
 
     Example: pdn simulate --out drive --seconds 20 --seed 3
     """
@@ -37,6 +40,7 @@ def simulate(
         height=height,
         seed=seed,
         scene=scene,
+        rig=rig,
     )
     with progress("simulate") as report:
         run(settings, out, report)

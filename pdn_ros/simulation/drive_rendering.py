@@ -1,4 +1,4 @@
-"""Simulated drives: frames of camera and LiDAR with their truth."""
+"""Simulated drives: frames of cameras and LiDAR with their truth."""
 
 import multiprocessing
 from collections import deque
@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pdn_ros.classes import load_classes
 from pdn_ros.messages.boxes import Box
 from pdn_ros.messages.occupancy import Grid
+from pdn_ros.simulation.rig import ONE, Rig
 from pdn_ros.simulation.scene import build_scene
-from pdn_ros.simulation.sensors import Rig
 from pdn_ros.simulation.truth import Truth
 from pdn_ros.simulation.world import World
 
@@ -32,6 +32,7 @@ class DriveConfig(BaseModel):
     height: Annotated[int, Field(ge=32, le=8192)] = 720
     seed: Annotated[int, Field(ge=0)] = 0
     scene: str = "street"
+    rig: str = ONE
     workers: Annotated[int, Field(ge=1, le=64)] = 2
 
     @property
@@ -40,38 +41,70 @@ class DriveConfig(BaseModel):
         return max(1, round(self.seconds * self.rate))
 
     @property
-    def rig(self) -> Rig:
-        """The sensors on the vehicle; their mounting varies with the seed."""
-        return Rig.draw(self.width, self.height, self.seed)
+    def sensors(self) -> Rig:
+        """The sensors on the vehicle.
+
+        Raises:
+            InputError: No rig has this name.
+        """
+        return Rig.named(self.rig, self.width, self.height, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraView:
+    """One camera's picture and what is true of its pixels.
+
+    Attributes:
+        name: Of the camera.
+        image: (H, W, 3) uint8 BGR.
+        mask: (H, W) uint8 ids of the class set `street`.
+        depth: (H, W) float32 meters along the optical axis, 0 for the sky.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    mask: NDArray[np.uint8]
+    depth: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class DriveFrame:
-    """One instant: the camera's picture, the LiDAR's scan, and what is true.
+    """One instant: the cameras' pictures, the LiDAR's scan, and what is true.
 
     Attributes:
         index: Number of the frame in the drive.
-        stamp_ns: Nanoseconds since the drive's epoch; the same for camera and LiDAR.
-        image: (H, W, 3) uint8 BGR.
-        mask: (H, W) uint8 ids of the class set `street`.
-        depth: (H, W) float32 meters along the optical axis, 0 for the sky.
+        stamp_ns: Nanoseconds since the drive's epoch; the same for cameras and LiDAR.
+        views: One for each camera, in the rig's order.
         T_odom_base: (4, 4) float64.
         scan: (N, 4) float32 x, y, z (meters, LiDAR's frame), intensity (0..1); or None.
         scan_mask: (N,) uint8 class ids of the scan's points.
-        boxes: What the camera or the LiDAR sees of vehicles, people, poles and signs.
+        boxes: What a camera or the LiDAR sees of vehicles, people, poles and signs.
         occupancy: Grid in `odom`; see `truth.Truth.occupancy`.
     """
 
     index: int
     stamp_ns: int
-    image: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
-    depth: NDArray[np.float32]
+    views: tuple[CameraView, ...]
     T_odom_base: NDArray[np.float64]
     scan: NDArray[np.float32] | None = None
     scan_mask: NDArray[np.uint8] | None = None
     boxes: tuple[Box, ...] = ()
     occupancy: Grid | None = None
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """The first camera's picture."""
+        return self.views[0].image
+
+    @property
+    def mask(self) -> NDArray[np.uint8]:
+        """The first camera's class ids."""
+        return self.views[0].mask
+
+    @property
+    def depth(self) -> NDArray[np.float32]:
+        """The first camera's depth."""
+        return self.views[0].depth
 
 
 EPOCH_NS = 1_700_000_000_000_000_000
@@ -85,17 +118,23 @@ class _Simulator:
         cv2.setNumThreads(1)
         self._config = config
         scene = build_scene(config.scene, config.seed, config.seconds)
-        self._world = World(scene, config.rig)
+        self._world = World(scene, config.sensors)
         names = load_classes("street").names
-        self._truth = None if camera_only else Truth(scene, config.rig, self._world.caster, names)
+        self._truth = (
+            None if camera_only else Truth(scene, self._world.rig, self._world.caster, names)
+        )
 
     def frame(self, index: int) -> DriveFrame:
         time = index / self._config.rate
         rng = np.random.default_rng([self._config.seed, index])
         base, placed = self._world.move(time)
-        shot = self._world.photograph(base, placed, rng)
+        shots = self._world.photograph(base, placed, rng)
         stamp = EPOCH_NS + round(time * 1e9)
-        seen = (index, stamp, shot.image, shot.mask, shot.depth, base)
+        views = tuple(
+            CameraView(mounted.name, shot.image, shot.mask, shot.depth)
+            for mounted, shot in zip(self._world.rig.cameras, shots, strict=True)
+        )
+        seen = (index, stamp, views, base)
         if self._truth is None:
             return DriveFrame(*seen)
         scan = self._world.scan(base, rng)
@@ -103,8 +142,8 @@ class _Simulator:
             *seen,
             scan=scan.points,
             scan_mask=scan.label,
-            boxes=self._truth.boxes(base, placed, shot, scan),
-            occupancy=self._truth.occupancy(base, placed, shot),
+            boxes=self._truth.boxes(base, placed, shots, scan),
+            occupancy=self._truth.occupancy(base, placed, shots),
         )
 
 
@@ -137,7 +176,7 @@ def render_drive(
         camera_only: Leave out the scan and what is derived from it.
 
     Raises:
-        InputError: No scene has the configuration's name.
+        InputError: No scene or no rig has the configuration's name.
     """
     wanted = range(config.frames) if frames is None else frames
     if config.workers == 1 or len(wanted) < 2:

@@ -13,8 +13,8 @@ from pdn_ros.classes import load_classes
 from pdn_ros.errors import InputError
 from pdn_ros.files import atomic
 from pdn_ros.simulation.drive_rendering import EPOCH_NS, DriveConfig, DriveFrame, render_drive
+from pdn_ros.simulation.rig import CAMERA_OPTICAL
 from pdn_ros.simulation.scene import draw_course
-from pdn_ros.simulation.sensors import CAMERA_OPTICAL
 
 ODOMETRY_HZ = 50.0
 
@@ -33,26 +33,29 @@ def simulate(
         progress: Called with the frames done and their number.
 
     Raises:
-        InputError: Unknown scene, or the bag cannot be written.
+        InputError: Unknown scene or rig, or the bag cannot be written.
     """
     ego, street = draw_course(config.scene, config.seed, config.seconds)
-    rig = config.rig
+    rig = config.sensors
     with DriveWriter(out) as bag:
-        bag.static_transforms(
-            [
-                (layout.BASE, layout.LIDAR, rig.base_lidar),
-                (layout.BASE, layout.CAMERA, rig.base_camera),
-                (layout.CAMERA, layout.OPTICAL, CAMERA_OPTICAL),
-            ]
-        )
+        bag.static_transforms([(layout.BASE, layout.LIDAR, rig.base_lidar)])
+        for mounted in rig.cameras:
+            name = mounted.name
+            bag.static_transforms(
+                [
+                    (layout.BASE, name, mounted.base_camera),
+                    (name, layout.optical_frame(name), CAMERA_OPTICAL),
+                ]
+            )
         for stamp, time in _odometry_times(config):
             bag.transform(stamp, layout.ODOM, layout.BASE, ego.pose(street, time))
         for done, frame in enumerate(render_drive(config), 1):
             stamp = frame.stamp_ns
-            bag.image(stamp, frame.image)
-            bag.camera_info(stamp, rig.camera)
-            bag.mask(stamp, frame.mask)
-            bag.depth(stamp, frame.depth)
+            for mounted, view in zip(rig.cameras, frame.views, strict=True):
+                bag.image(stamp, view.image, view.name)
+                bag.camera_info(stamp, mounted.camera, view.name)
+                bag.mask(stamp, view.mask, view.name)
+                bag.depth(stamp, view.depth, view.name)
             bag.boxes(stamp, list(frame.boxes))
             if frame.scan is not None:
                 bag.points(stamp, frame.scan)

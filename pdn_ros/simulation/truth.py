@@ -1,20 +1,23 @@
-"""The truth of a frame: boxes, and the occupancy grid as the camera could know it."""
+"""The truth of a frame: boxes, and the occupancy grid as the cameras could know it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.grid_config import GridConfig
 from pdn_ros.geometry.transforms import invert
 from pdn_ros.messages.boxes import Box
 from pdn_ros.messages.occupancy import Grid
+from pdn_ros.simulation.lidar import LidarScan
 from pdn_ros.simulation.mesh import footprint
 from pdn_ros.simulation.rays import Caster
 from pdn_ros.simulation.render import Rendering
+from pdn_ros.simulation.rig import Rig
 from pdn_ros.simulation.scene import StreetScene
-from pdn_ros.simulation.sensors import LidarScan, Rig
 from pdn_ros.simulation.street import CURB
 from pdn_ros.simulation.world import Placed
 
@@ -54,18 +57,18 @@ class Truth:
         self,
         base: NDArray[np.float64],
         placed: list[Placed],
-        shot: Rendering,
+        shots: Sequence[Rendering],
         scan: LidarScan | None,
     ) -> tuple[Box, ...]:
-        """Return the boxes, in `base_link`, of what the camera or the LiDAR sees."""
+        """Return the boxes, in `base_link`, of what a camera or the LiDAR sees."""
         things = [(o.instance, o.label, o.pose, o.low, o.high) for o in self._scene.objects]
         things += [(p.actor.instance, p.actor.label, p.pose, p.low, p.high) for p in placed]
         count = 1 + max((t[0] for t in things), default=0)
-        pixels = np.bincount(shot.instance.ravel(), minlength=count)
+        pixels = np.array([np.bincount(s.instance.ravel(), minlength=count) for s in shots])
         returns = np.bincount(
             np.zeros(0, np.int32) if scan is None else scan.instance, minlength=count
         )
-        seen = (pixels >= PIXELS) | (returns >= RETURNS)
+        seen = (pixels >= PIXELS).any(axis=0) | (returns >= RETURNS)
         to_base = invert(base)
         boxes = []
         for number, label, at, low, high in things:
@@ -78,21 +81,30 @@ class Truth:
                 boxes.append(Box(center, yaw, (length, width, height), self._names[label], number))
         return tuple(boxes)
 
-    def occupancy(self, base: NDArray[np.float64], placed: list[Placed], shot: Rendering) -> Grid:
+    def occupancy(
+        self, base: NDArray[np.float64], placed: list[Placed], shots: Sequence[Rendering]
+    ) -> Grid:
         """Return the grid in `odom`, in the window of `geometry.occupancy`.
 
-        100: an obstacle that the camera sees; 75: an obstacle that it does not see from here;
-        0: paved ground that it sees; -1: the rest, lawns among it (flat, yet no way to drive).
+        100: an obstacle that a camera sees; 75: an obstacle that none sees from here;
+        0: paved ground that one sees; -1: the rest, lawns among it (flat, yet no way to drive).
         """
-        config, pose = self._config, base @ self._rig.base_optical
+        config = self._config
         columns, rows = config.cells
         size = np.array(config.size_m)
-        ahead = pose[:2, 2] / np.linalg.norm(pose[:2, 2])
-        center = base[:2, 3] + ahead * (size / 2 - BEHIND)
+        poses = [base @ mounted.base_optical for mounted in self._rig.cameras]
+        center = base[:2, 3]
+        if len(poses) == 1:
+            ahead = poses[0][:2, 2] / np.linalg.norm(poses[0][:2, 2])
+            center = center + ahead * (size / 2 - BEHIND)
         corner = np.rint((center - size / 2) / config.resolution)
         origin = corner * config.resolution
+        free, touched = (np.zeros((rows, columns), bool) for _ in range(2))
+        for mounted, pose, shot in zip(self._rig.cameras, poses, shots, strict=True):
+            free |= self._free(mounted.camera, pose, origin, (rows, columns))
+            touched |= self._touched(mounted.camera, pose, shot, origin, (rows, columns))
         data = np.full((rows, columns), -1, np.int8)
-        data[self._free(pose, origin, (rows, columns))] = 0
+        data[free] = 0
 
         blocked = np.zeros((rows, columns), np.uint8)
         near = (p for p in placed if np.hypot(*(p.pose[:2, 3] - center)) < size.max())
@@ -105,14 +117,18 @@ class Truth:
                 fixed = np.rint(cells * (1 << _SHIFT)).astype(np.int32)
                 cv2.fillConvexPoly(blocked, fixed, 1, shift=_SHIFT)
         data[blocked > 0] = HIDDEN
-        data[(blocked > 0) & self._touched(pose, shot, origin, (rows, columns))] = SEEN
+        data[(blocked > 0) & touched] = SEEN
         return Grid(data, (float(origin[0]), float(origin[1])), config.resolution, "odom")
 
     def _free(
-        self, pose: NDArray[np.float64], origin: NDArray[np.float64], shape: tuple[int, int]
+        self,
+        camera: Camera,
+        pose: NDArray[np.float64],
+        origin: NDArray[np.float64],
+        shape: tuple[int, int],
     ) -> NDArray[np.bool_]:
         """Return which cells' paved ground the camera sees."""
-        config, camera = self._config, self._rig.camera
+        config = self._config
         rows, columns = shape
         # One ray for 2 x 2 cells.
         side = 2 * config.resolution
@@ -171,13 +187,14 @@ class Truth:
 
     def _touched(
         self,
+        camera: Camera,
         pose: NDArray[np.float64],
         shot: Rendering,
         origin: NDArray[np.float64],
         shape: tuple[int, int],
     ) -> NDArray[np.bool_]:
         """Return the cells at or beside which the camera sees something."""
-        camera, config = self._rig.camera, self._config
+        config = self._config
         step = max(1, camera.width // 400)
         depth = shot.depth[::step, ::step]
         rays = camera.rays()[::step, ::step]

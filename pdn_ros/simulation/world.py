@@ -5,12 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pdn_ros.geometry.camera import Camera
 from pdn_ros.simulation.actors import Actor
+from pdn_ros.simulation.lidar import Lidar, LidarScan
 from pdn_ros.simulation.mesh import Mesh, join
 from pdn_ros.simulation.rays import Caster, Surfaces
 from pdn_ros.simulation.render import Renderer, Rendering
+from pdn_ros.simulation.rig import Rig
 from pdn_ros.simulation.scene import StreetScene
-from pdn_ros.simulation.sensors import Lidar, LidarScan, Rig
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,9 @@ class World:
         self.scene, self.rig = scene, rig
         self.caster = Caster(scene.static)
         self._surfaces = Surfaces(scene)
-        self._renderer = Renderer(scene, rig.camera, self.caster, self._surfaces)
+        self._renderers = [
+            Renderer(scene, mounted.camera, self.caster, self._surfaces) for mounted in rig.cameras
+        ]
         self._lidar = Lidar(scene, self.caster, self._surfaces)
 
     def move(self, time: float) -> tuple[NDArray[np.float64], list[Placed]]:
@@ -66,29 +70,32 @@ class World:
 
     def photograph(
         self, base: NDArray[np.float64], placed: list[Placed], rng: np.random.Generator
-    ) -> Rendering:
-        """Take a picture from T_odom_base."""
-        pose = base @ self.rig.base_optical
-        return self._renderer.render(pose, self._where(pose, placed), rng)
+    ) -> list[Rendering]:
+        """Take a picture with every camera from T_odom_base."""
+        shots = []
+        for mounted, renderer in zip(self.rig.cameras, self._renderers, strict=True):
+            pose = base @ mounted.base_optical
+            shots.append(renderer.render(pose, _where(mounted.camera, pose, placed), rng))
+        return shots
 
     def scan(self, base: NDArray[np.float64], rng: np.random.Generator) -> LidarScan:
         """Take a scan from T_odom_base."""
         return self._lidar.scan(base @ self.rig.base_lidar, rng)
 
-    def _where(self, pose: NDArray[np.float64], placed: list[Placed]) -> NDArray[np.intp]:
-        """Return the pixels inside the image boxes of moving things, row-major."""
-        camera = self.rig.camera
-        region = np.zeros((camera.height, camera.width), bool)
-        for thing in placed:
-            p = (thing.corners() - pose[:3, 3]) @ pose[:3, :3]
-            if (p[:, 2] < 0.3).all():
-                continue
-            if (p[:, 2] < 0.3).any():
-                region[:] = True
-                break
-            u = camera.k[0, 0] * p[:, 0] / p[:, 2] + camera.k[0, 2]
-            v = camera.k[1, 1] * p[:, 1] / p[:, 2] + camera.k[1, 2]
-            u0, u1 = (int(np.clip(a, 0, camera.width)) for a in (u.min() - 1, u.max() + 3))
-            v0, v1 = (int(np.clip(a, 0, camera.height)) for a in (v.min() - 1, v.max() + 3))
-            region[v0:v1, u0:u1] = True
-        return np.flatnonzero(region)
+
+def _where(camera: Camera, pose: NDArray[np.float64], placed: list[Placed]) -> NDArray[np.intp]:
+    """Return the pixels inside the image boxes of moving things, row-major."""
+    region = np.zeros((camera.height, camera.width), bool)
+    for thing in placed:
+        p = (thing.corners() - pose[:3, 3]) @ pose[:3, :3]
+        if (p[:, 2] < 0.3).all():
+            continue
+        if (p[:, 2] < 0.3).any():
+            region[:] = True
+            break
+        u = camera.k[0, 0] * p[:, 0] / p[:, 2] + camera.k[0, 2]
+        v = camera.k[1, 1] * p[:, 1] / p[:, 2] + camera.k[1, 2]
+        u0, u1 = (int(np.clip(a, 0, camera.width)) for a in (u.min() - 1, u.max() + 3))
+        v0, v1 = (int(np.clip(a, 0, camera.height)) for a in (v.min() - 1, v.max() + 3))
+        region[v0:v1, u0:u1] = True
+    return np.flatnonzero(region)

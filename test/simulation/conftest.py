@@ -7,6 +7,7 @@ from pdn_ros.simulation import DriveConfig, DriveFrame, render_drive
 
 SMALL = DriveConfig(seconds=20.0, width=320, height=180, seed=3, workers=1)
 WANTED = (0, 25, 60, 100, 140, 199)
+RIG = SMALL.model_copy(update={"rig": "three"})
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +18,16 @@ def drive() -> list[DriveFrame]:
 @pytest.fixture(scope="session")
 def config() -> DriveConfig:
     return SMALL
+
+
+@pytest.fixture(scope="session")
+def rig_drive() -> list[DriveFrame]:
+    return list(render_drive(RIG, (60, 140)))
+
+
+@pytest.fixture(scope="session")
+def rig_config() -> DriveConfig:
+    return RIG
 
 
 @pytest.fixture

@@ -17,20 +17,21 @@ def small(image):
 
 
 def test_median_range_errors(drive, config):
-    rig, table = config.rig, load_classes("street").role_table()
-    camera = rig.camera.resized(*SIZE)
+    rig, table = config.sensors, load_classes("street").role_table()
+    mounted = rig.cameras[0]
+    camera = mounted.camera.resized(*SIZE)
     ground, touched, covered = [], [], []
     for frame in drive:
         view = project_scan(
             frame.scan[:, :3],
-            camera=rig.camera,
-            T_camera_lidar=invert(rig.base_optical) @ rig.base_lidar,
+            camera=mounted.camera,
+            T_camera_lidar=invert(mounted.base_optical) @ rig.base_lidar,
             T_base_lidar=rig.base_lidar,
             patch_size=64,
         )
         depth = shrink_depth(view.depth, *SIZE)
         role = table[small(frame.mask)]
-        cloud = aligned_cloud(role, camera, rig.base_optical, depth)
+        cloud = aligned_cloud(role, camera, mounted.base_optical, depth)
         found = np.linalg.norm(cloud, axis=2)
         true = np.linalg.norm(camera.rays() * small(frame.depth)[..., None], axis=2)
         seen = np.isfinite(found)

@@ -45,14 +45,15 @@ def test_returns_fall_on_their_own_label_and_depth(
     drive: list[DriveFrame], config: DriveConfig
 ) -> None:
     """Away from edges: another place of the camera sees around things that the LiDAR hits."""
-    rig = config.rig
-    t_optical_lidar = invert(rig.base_optical) @ rig.base_lidar
+    rig = config.sensors
+    mounted = rig.cameras[0]
+    t_optical_lidar = invert(mounted.base_optical) @ rig.base_lidar
     agreeing, near, total = 0, 0, 0
     for frame in drive:
         assert frame.scan is not None
         assert frame.scan_mask is not None
         points = frame.scan[:, :3] @ t_optical_lidar[:3, :3].T + t_optical_lidar[:3, 3]
-        pixels, inside = rig.camera.project(points)
+        pixels, inside = mounted.camera.project(points)
         u, v = np.rint(pixels[inside]).astype(int).T
         depth = np.where(frame.depth == 0, 1e3, frame.depth)
         window = np.ones((5, 5), np.uint8)
@@ -75,9 +76,9 @@ def test_road_below_the_camera_has_the_depth_of_a_plane(
     drive: list[DriveFrame], config: DriveConfig
 ) -> None:
     """The road near the vehicle is the plane z = 0 of base_link but for slope and springs."""
-    rig, road = config.rig, load_classes("street").id_of("road")
-    pose = rig.base_optical
-    rays = rig.camera.rays() @ pose[:3, :3].T
+    mounted, road = config.sensors.cameras[0], load_classes("street").id_of("road")
+    pose = mounted.base_optical
+    rays = mounted.camera.rays() @ pose[:3, :3].T
     with np.errstate(divide="ignore"):
         expected = -pose[2, 3] / rays[..., 2]
     for frame in drive:
@@ -88,7 +89,7 @@ def test_road_below_the_camera_has_the_depth_of_a_plane(
 
 
 def test_boxes_hold_their_returns(drive: list[DriveFrame], config: DriveConfig) -> None:
-    names, rig = load_classes("street").names, config.rig
+    names, rig = load_classes("street").names, config.sensors
     boxed = {"vehicle", "pedestrian", "cyclist"}
     held, total = 0, 0
     for frame in drive:
@@ -109,7 +110,7 @@ def test_boxes_hold_their_returns(drive: list[DriveFrame], config: DriveConfig) 
 
 def test_occupancy_agrees_with_the_scan(drive: list[DriveFrame], config: DriveConfig) -> None:
     """No obstacle's return in a free cell; road returns in view are hardly ever in obstacles."""
-    names, rig = load_classes("street").names, config.rig
+    names, rig = load_classes("street").names, config.sensors
     solid = [names.index(n) for n in ("building", "vehicle", "pedestrian", "cyclist", "pole")]
     for frame in drive:
         grid, scan = frame.occupancy, frame.scan
