@@ -24,7 +24,7 @@ _INSTRUCTIONS: Final = (
 
 
 def hardware() -> dict[str, str]:
-    """Return processor, system, memory and GPU; only timings with equal ones are comparable."""
+    """Return what timings depend on: only those of equal hardware are comparable."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -33,6 +33,7 @@ def hardware() -> dict[str, str]:
         "processor": f"{_processor()}, {cores} cores",
         "system": f"{platform.system()} {platform.release()}",
         "memory": f"{memory / 2**30:.0f} GiB",
+        "instructions": " ".join(instruction_sets()) or "not known",
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
     }
 

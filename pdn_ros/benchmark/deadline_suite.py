@@ -29,7 +29,7 @@ def deadline(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row]
     """Time frames with a deadline in phases without and with load; returns rows and ratios."""
     names = [name for name in chosen_backends(settings) if name != EAGER] or available()
     backend = best(settings, names)
-    runner = Backend(backend, settings.device, settings.weights)
+    runner = Backend(backend, settings.device, settings.weights, settings.precision)
     case = Case("deadline", backend, "patch", *settings.size, deadline_ms=ENDLESS_MS)
     count = max(1, settings.frames // len(PHASES))
     steps = len(PHASES) + 2

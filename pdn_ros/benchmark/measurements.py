@@ -37,6 +37,7 @@ class Row:
         peak_mb: Peak memory of the process since its start, 10^6 bytes.
         running_mb: Peak memory after warm-up: without loading and compiling.
         joules: Energy of the processor per frame, by RAPL.
+        precision: What the backend computed in.
         stages_ms: Medians of the network's parts.
         note: Remark for the reader.
     """
@@ -57,6 +58,7 @@ class Row:
     peak_mb: float = NAN
     running_mb: float = NAN
     joules: float = NAN
+    precision: str = ""
     stages_ms: dict[str, float] = field(default_factory=dict)
     note: str = ""
 
@@ -70,7 +72,7 @@ class Row:
         """The key in words."""
         size = f"{self.width}x{self.height}" if self.width else ""
         k = f"K {self.k}" if self.k else ""
-        words = (self.name.replace("_", " "), self.mode, self.backend, size, k)
+        words = (self.name.replace("_", " "), self.mode, self.backend, self.precision, size, k)
         return " ".join(word for word in words if word)
 
     def timed(self, times_ms: Sequence[float]) -> Self:

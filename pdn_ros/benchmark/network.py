@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, closing
 from itertools import count
 from math import isnan
-from typing import Final
+from typing import Final, Literal
 
 from pdn_ros.benchmark.measurements import Row, ratio
 from pdn_ros.benchmark.settings import BenchmarkSettings, Size
 from pdn_ros.benchmark.timing import EAGER, Case, take_turns
 from pdn_ros.benchmark.worker import WorkerProcess
 from pdn_ros.errors import InputError
-from pdn_ros.perception.backends import available, pick
+from pdn_ros.perception.backends import PRECISIONS, available, pick
 from pdn_ros.replay.settings import Progress
 
 NETWORK: Final = "network"
@@ -27,7 +27,14 @@ def network(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row],
     with ExitStack() as stack:
         workers = {
             backend: stack.enter_context(
-                closing(WorkerProcess(_first(cases, backend), settings.device, settings.weights))
+                closing(
+                    WorkerProcess(
+                        _first(cases, backend),
+                        settings.device,
+                        settings.weights,
+                        settings.precision,
+                    )
+                )
             )
             for backend in backends
         }
@@ -65,18 +72,37 @@ def network_ratios(rows: Iterable[Row], size: Size) -> dict[str, float]:
 
 
 def chosen_backends(settings: BenchmarkSettings) -> tuple[str, ...]:
-    """Return the requested backends, or all that can be used here.
+    """Return the requested backends, or all that can be used here in the precision asked for.
 
     Raises:
-        InputError: A requested backend is not installed.
+        InputError: A requested backend is not installed or does not offer the precision.
     """
-    found = available()
+    found = (*available(), EAGER)
     for name in settings.backends:
-        if name not in found and name != EAGER:
-            raise InputError(
-                f"backend {name}: not one of those installed: {', '.join((*found, EAGER))}"
-            )
-    return settings.backends or (*found, EAGER)
+        if name not in found:
+            raise InputError(f"backend {name}: not one of those installed: {', '.join(found)}")
+    asked = settings.backends or found
+    usable = tuple(name for name in asked if _offers(name, settings))
+    if not usable or (settings.backends and usable != asked):
+        names = ", ".join(name for name in asked if name not in usable)
+        raise InputError(
+            f"precision {settings.precision}: not offered by {names} on {device(settings)}"
+        )
+    return usable
+
+
+def _offers(backend: str, settings: BenchmarkSettings) -> bool:
+    """Whether a backend computes in the precision asked for; eager torch is in float32."""
+    offered = ("float32",) if backend == EAGER else PRECISIONS[device(settings)].get(backend, ())
+    return settings.precision == "auto" or settings.precision in offered
+
+
+def device(settings: BenchmarkSettings) -> Literal["cpu", "cuda"]:
+    """Return where the network runs."""
+    import torch
+
+    cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
+    return "cuda" if cuda else "cpu"
 
 
 def _cases(size: Size, backends: Sequence[str], settings: BenchmarkSettings) -> list[Case]:
@@ -106,10 +132,7 @@ def _cases(size: Size, backends: Sequence[str], settings: BenchmarkSettings) -> 
 
 def best(settings: BenchmarkSettings, backends: Sequence[str]) -> str:
     """Return the backend that `auto` takes, or the first requested one."""
-    import torch
-
-    cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
-    chosen = pick("cuda" if cuda else "cpu")
+    chosen = pick(device(settings))
     return chosen if chosen in backends else backends[0]
 
 

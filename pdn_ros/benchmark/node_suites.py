@@ -76,9 +76,10 @@ def node(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], di
                 _turn(running, *ends[name], times[name], count)
             done += count
             progress(done, settings.frames)
-        backend = running.probe.diagnostics()["backend"]
+        said = running.probe.diagnostics()
         peaks = {name: most_memory_mb(running.pid(name)) for name in names}
-    return rows_of(times, peaks, backend, settings.size), ratios_of(times)
+    rows = rows_of(times, peaks, said["backend"], settings.size)
+    return [replace(row, precision=said["precision"]) for row in rows], ratios_of(times)
 
 
 def rows_of(

@@ -36,7 +36,7 @@ class PlainNode(Node):  # type: ignore[misc]  # rclpy is untyped here
 
     def __init__(self) -> None:
         super().__init__("plain")
-        names = ("weights", "backend", "device", "mode")
+        names = ("weights", "backend", "device", "precision", "mode")
         values = {name: self.declare_parameter(name, "").value for name in names}
         given = {name: value for name, value in values.items() if value}
         self.pipeline = Pipeline(PipelineConfig.model_validate(given))

@@ -47,7 +47,9 @@ def against_segformer(
         with ExitStack() as stack:
             workers = {
                 case: stack.enter_context(
-                    closing(WorkerProcess(case, settings.device, settings.weights))
+                    closing(
+                        WorkerProcess(case, settings.device, settings.weights, settings.precision)
+                    )
                 )
                 for case in (ours, theirs)
             }

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from pdn_ros.benchmark.timing import Case, Lap
 from pdn_ros.errors import InputError
+from pdn_ros.perception.config import Precision
 
 SEGFORMER_BACKENDS: Final = ("torch", "openvino")
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -19,7 +20,7 @@ _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class Segformer:
     """Runs SegFormer-B0 on one backend."""
 
-    def __init__(self, backend: str, device: str) -> None:
+    def __init__(self, backend: str, device: str, precision: Precision) -> None:
         if backend not in SEGFORMER_BACKENDS:
             raise InputError(f"SegFormer on {backend}: one of {', '.join(SEGFORMER_BACKENDS)}")
         cuda = device == "cuda" or (device == "auto" and torch.cuda.is_available())
@@ -30,7 +31,7 @@ class Segformer:
         self._device = "cuda" if cuda else "cpu"
         self._net = _ToMask().eval().to(self._device)
         self._compiled: dict[tuple[int, ...], _Compiled] = {}
-        self._backend = backend
+        self._backend, self._precision = backend, _precision(backend, precision)
 
     @torch.inference_mode()
     def run(self, case: Case, image: NDArray[np.uint8]) -> Lap:
@@ -39,11 +40,11 @@ class Segformer:
         start = time.perf_counter()
         if self._backend == "openvino":
             if image.shape not in self._compiled:
-                self._compiled[image.shape] = _Compiled(self._net, image)
+                self._compiled[image.shape] = _Compiled(self._net, image, self._precision)
             self._compiled[image.shape](image)
         else:
             self._net(torch.from_numpy(image[None]).to(self._device)).cpu().numpy()
-        return Lap(1e3 * (time.perf_counter() - start), {})
+        return Lap(1e3 * (time.perf_counter() - start), {}, precision=self._precision)
 
 
 class _ToMask(nn.Module):
@@ -69,15 +70,24 @@ class _ToMask(nn.Module):
 
 
 class _Compiled:
-    """The network in OpenVINO at one size, at the precision that our own backend uses."""
+    """The network in OpenVINO at one size."""
 
-    def __init__(self, net: nn.Module, image: NDArray[np.uint8]) -> None:
-        from pdn_ros.perception.backends.openvino import compiled_model, converted, precisions
+    def __init__(self, net: nn.Module, image: NDArray[np.uint8], precision: str) -> None:
+        from pdn_ros.perception.backends.openvino import compiled_model, converted
 
         with torch.inference_mode(False), torch.no_grad():
             model = converted(net, (torch.from_numpy(image[None].copy()),))
-        self._run = compiled_model(model, precisions()[0])
+        self._run = compiled_model(model, precision)
 
     def __call__(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         mask: NDArray[np.uint8] = self._run([image[None]])[0]
         return mask
+
+
+def _precision(backend: str, precision: Precision) -> str:
+    """Return what our own backend would compute in."""
+    if backend != "openvino":
+        return "float32"
+    from pdn_ros.perception.backends.openvino import precisions
+
+    return precisions()[0] if precision == "auto" else precision

@@ -263,7 +263,7 @@ def session(
     """Start nodes with the shipped settings; each takes its images from `/NAME/image`.
 
     Args:
-        settings: Of the benchmark: device and weights.
+        settings: Of the benchmark: device, precision and weights.
         names: `perception`, `plain`.
         parameters: `name:=value`, for the perception node.
     """
@@ -281,7 +281,7 @@ def _arguments(name: str, settings: BenchmarkSettings, parameters: Sequence[str]
         arguments += ["--params-file", str(config_path("perception.yaml"))]
         for parameter in parameters:
             arguments += ["-p", parameter]
-    arguments += ["-p", f"device:={settings.device}"]
+    arguments += ["-p", f"device:={settings.device}", "-p", f"precision:={settings.precision}"]
     if settings.weights:
         arguments += ["-p", f"weights:={Path(settings.weights).absolute()}"]
     for topic in ("image", "camera_info"):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from pdn_ros.errors import InputError
+from pdn_ros.perception.config import Precision
 
 Device = Literal["auto", "cpu", "cuda"]
 Size = tuple[int, int]
@@ -33,6 +34,7 @@ class BenchmarkSettings:
         size: Image size of everything else.
         device: Where the network runs.
         backends: Inference backends; empty: all that are installed.
+        precision: Number format of the network; `auto`: the fastest of each backend.
         weights: Path of the weights; empty: the shipped weights.
         growth_frames: Frames over which the node's memory is watched.
         cycles: Lifecycle cycles over which it is watched; each changes it by up to 5 MB.
@@ -50,6 +52,7 @@ class BenchmarkSettings:
     size: Size = FULL_HD
     device: Device = "auto"
     backends: tuple[str, ...] = ()
+    precision: Precision = "auto"
     weights: str = ""
     growth_frames: int = 1500
     cycles: int = 90

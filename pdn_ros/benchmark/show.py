@@ -1,6 +1,7 @@
 """The tables on the terminal and the plots beside benchmark.json."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -115,9 +116,14 @@ def draw(found: Benchmark, folder: Path) -> list[Path]:
     for name, rows in groups.items():
         if rows:
             with atomic(folder / name) as part:
-                _bars(rows, " | ".join(found.machine.values())).savefig(part, dpi=120)
+                _bars(rows, _title(found)).savefig(part, dpi=120)
             made.append(folder / name)
     return made
+
+
+def _title(found: Benchmark) -> str:
+    """Return the machine in lines short enough for the figure."""
+    return textwrap.fill(" | ".join(found.machine.values()), 130)
 
 
 def _bars(rows: list[Row], title: str) -> Figure:

@@ -52,12 +52,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Lap:
-    """One frame: its time, that of the network's parts, patches refined, and energy."""
+    """One frame: its time, that of the network's parts, patches refined, energy, precision."""
 
     ms: float
     stages_ms: dict[str, float]
     k: int = 0
     joules: float = NAN
+    precision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,5 +133,6 @@ def _row(case: Case, record: _Record) -> Row:
         row,
         stages_ms={name: median(lap.stages_ms[name] for lap in laps) for name in stages},
         joules=mean(lap.joules for lap in laps) if laps else NAN,
+        precision=laps[-1].precision if laps else "",
         note=record.failed,
     )

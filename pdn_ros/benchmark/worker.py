@@ -24,6 +24,7 @@ from pdn_ros.benchmark.system import Energy, forget_most_memory, most_memory_mb
 from pdn_ros.benchmark.timing import EAGER, SEGFORMER, Case, Lap, Memory
 from pdn_ros.network import NetworkConfig, PatchDriveNet, patch_grid
 from pdn_ros.perception import Pipeline, PipelineConfig
+from pdn_ros.perception.config import Precision
 from pdn_ros.replay.results import NAN
 
 WARM_UP: Final = 2
@@ -38,12 +39,15 @@ class WorkerProcess:
         case: Says which network and backend the process loads.
         device: `auto`, `cpu` or `cuda`.
         weights: Path of the weights; empty: the shipped weights.
+        precision: `auto` or what to compute in.
     """
 
-    def __init__(self, case: Case, device: str, weights: str) -> None:
+    def __init__(
+        self, case: Case, device: str, weights: str, precision: Precision = "auto"
+    ) -> None:
         spawn = multiprocessing.get_context("spawn")
         self._pipe, theirs = spawn.Pipe()
-        arguments = (theirs, case, device, weights)
+        arguments = (theirs, case, device, weights, precision)
         self._process = spawn.Process(target=_serve, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
@@ -85,7 +89,7 @@ class WorkerProcess:
         return answer
 
 
-def _serve(pipe: Connection, case: Case, device: str, weights: str) -> None:
+def _serve(pipe: Connection, case: Case, device: str, weights: str, precision: Precision) -> None:
     """Answer until the pipe closes; the answer to an error is its line."""
     server: _Server | None = None
     while True:
@@ -94,7 +98,7 @@ def _serve(pipe: Connection, case: Case, device: str, weights: str) -> None:
         except (EOFError, KeyboardInterrupt):
             return
         try:
-            server = server or _Server(case, device, weights)
+            server = server or _Server(case, device, weights, precision)
             pipe.send([server.memory()] if question is None else server.laps(*question))
         except Exception as error:  # noqa: BLE001 - the parent raises it
             pipe.send(" ".join(f"{type(error).__name__}: {error}".split()))
@@ -103,10 +107,10 @@ def _serve(pipe: Connection, case: Case, device: str, weights: str) -> None:
 class _Server:
     """The worker's own end."""
 
-    def __init__(self, case: Case, device: str, weights: str) -> None:
+    def __init__(self, case: Case, device: str, weights: str, precision: Precision) -> None:
         from pdn_ros.benchmark.worker import make_runner
 
-        self._runner = make_runner(case, device, weights)
+        self._runner = make_runner(case, device, weights, precision)
         self._warm: set[Case] = set()
         self._energy = Energy()
         self._before_mb = NAN
@@ -143,21 +147,23 @@ class CaseRunner(Protocol):
         ...
 
 
-def make_runner(case: Case, device: str, weights: str) -> CaseRunner:
+def make_runner(case: Case, device: str, weights: str, precision: Precision) -> CaseRunner:
     """Load what `case` needs; the runner also runs cases of other modes, sizes and budgets."""
     if case.name == SEGFORMER:
-        return Segformer(case.backend, device)
+        return Segformer(case.backend, device, precision)
     if case.backend == EAGER:
         return Eager(device, weights)
-    return Backend(case.backend, device, weights)
+    return Backend(case.backend, device, weights, precision)
 
 
 class Backend:
     """The pipeline that the node runs."""
 
-    def __init__(self, backend: str, device: str, weights: str) -> None:
-        config = {"backend": backend, "device": device, "weights": weights}
-        self._config = PipelineConfig.model_validate(config)
+    def __init__(
+        self, backend: str, device: str, weights: str, precision: Precision = "auto"
+    ) -> None:
+        given = {"backend": backend, "device": device, "weights": weights, "precision": precision}
+        self._config = PipelineConfig.model_validate(given)
         self._pipeline = Pipeline(self._config)
 
     def run(self, case: Case, image: Image) -> Lap:
@@ -171,7 +177,8 @@ class Backend:
         start = time.perf_counter()
         result = self._pipeline.segment(image, confidence=False)
         spent = 1e3 * (time.perf_counter() - start)
-        return Lap(spent, asdict(result.times), len(result.selected))
+        precision = self._pipeline.precision
+        return Lap(spent, asdict(result.times), len(result.selected), precision=precision)
 
 
 class Eager:
@@ -188,7 +195,7 @@ class Eager:
         start = time.perf_counter()
         done = self._net.predict(image, mode, _budget(case, self._net.config) or None)
         spent = 1e3 * (time.perf_counter() - start)
-        return Lap(spent, asdict(done.times), len(done.selected))
+        return Lap(spent, asdict(done.times), len(done.selected), precision="float32")
 
 
 def _budget(case: Case, network: NetworkConfig) -> int:

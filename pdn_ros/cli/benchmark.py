@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pdn_ros.cli.common import Config, Out, Weights, image_size, progress, words
+from pdn_ros.cli.common import Config, Out, Precision, Weights, image_size, progress, words
 from pdn_ros.cli.interrupt import held_back
 from pdn_ros.files import atomic
 
@@ -40,6 +40,7 @@ def benchmark(
     backend: Annotated[
         str, typer.Option(metavar="NAME,...", help="Inference backends; default: all installed.")
     ] = "",
+    precision: Precision = "auto",
     weights: Weights = "",
     growth_frames: Annotated[
         int, typer.Option(min=10, help="Frames over which the node's memory is watched.")
@@ -86,6 +87,7 @@ def benchmark(
         size=image_size(size),
         device=device,
         backends=words(backend),
+        precision=precision,
         weights=weights,
         growth_frames=growth_frames,
         soak_frames=soak_frames,

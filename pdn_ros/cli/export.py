@@ -8,6 +8,7 @@ import typer
 from pdn_ros.cli.common import Config, Weights, image_size, words
 from pdn_ros.cli.interrupt import held_back
 from pdn_ros.errors import InputError
+from pdn_ros.perception.config import Precision
 
 Mode: TypeAlias = Literal["patch", "context", "dense"]
 _MODES: Final[tuple[Mode, ...]] = ("patch", "context", "dense")
@@ -21,6 +22,10 @@ def export(
         str, typer.Option(metavar="WxH,...", help="Image sizes, pixels.")
     ] = "1920x1080",
     mode: Annotated[str, typer.Option(metavar="MODE,...", help="patch, context, dense.")] = "patch",
+    precision: Annotated[
+        Precision,
+        typer.Option(help="What the models are checked in; auto: the most exact offered."),
+    ] = "auto",
     weights: Weights = "",
     out: Annotated[
         Path | None,
@@ -38,7 +43,7 @@ def export(
     with held_back():
         from pdn_ros.perception.export import export as write
 
-    print(write(backend, weights=weights, sizes=sizes, modes=modes, out=out))
+    print(write(backend, weights=weights, sizes=sizes, modes=modes, precision=precision, out=out))
 
 
 def _mode(word: str) -> Mode:

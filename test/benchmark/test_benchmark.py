@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pdn_ros import machine
 from pdn_ros.benchmark.measurements import Benchmark, Row, require_same_machine
-from pdn_ros.benchmark.network import network_ratios
+from pdn_ros.benchmark.network import chosen_backends, network_ratios
 from pdn_ros.benchmark.segformer import ALONE, segformer_ratios
 from pdn_ros.benchmark.settings import BenchmarkSettings
 from pdn_ros.benchmark.show import tables
@@ -17,6 +18,7 @@ from pdn_ros.benchmark.timing import BLOCK, EAGER, SEGFORMER, Case, Lap, take_tu
 from pdn_ros.cli.app import main
 from pdn_ros.cli.common import image_size
 from pdn_ros.errors import InputError
+from pdn_ros.perception.backends import available
 
 MACHINE = {"processor": "Z80, 1 cores", "system": "CP/M", "memory": "0 GiB", "gpu": "none"}
 
@@ -138,6 +140,10 @@ def test_changes_against_another_run() -> None:
         (["--size", "8x8"], "size 8x8"),
         (["--weights", "/no/such"], "/no/such: no such file"),
         (["--suite", "network", "--backend", "abacus"], "backend abacus"),
+        (
+            ["--suite", "network", "--backend", "torch", "--precision", "bfloat16"],
+            "precision bfloat16: not offered by torch on",
+        ),
         (["--compare", "/no/such.json"], "/no/such.json"),
     ],
 )
@@ -148,6 +154,21 @@ def test_bad_input_is_one_line(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert words in lines[0]
+
+
+def test_machine_tells_its_instruction_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "instruction_sets", lambda: ("avx2", "avx512_bf16"))
+    assert machine.hardware()["instructions"] == "avx2 avx512_bf16"
+    monkeypatch.setattr(machine, "instruction_sets", lambda: ())
+    assert machine.hardware()["instructions"] == "not known"
+
+
+def test_backends_that_lack_the_precision_are_left_out() -> None:
+    settings = BenchmarkSettings(device="cpu", precision="bfloat16")
+    if "openvino" in available():
+        assert chosen_backends(settings) == ("openvino",)
+    exact = chosen_backends(replace(settings, precision="float32"))
+    assert set(exact) == {*available(), EAGER} - {"tensorrt"}
 
 
 def test_sizes() -> None:

@@ -32,8 +32,10 @@ def test_a_small_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert math.isclose(
         sum(ms for name, ms in stages.items() if name != "total"), stages["total"], rel_tol=0.5
     )
-    assert "network patch torch 320x240 K 2" in capsys.readouterr().out
+    assert "network patch torch float32 320x240 K 2" in capsys.readouterr().out
+    assert {row["precision"] for row in rows.values()} == {"float32"}
     assert found["machine"]["processor"]
+    assert found["machine"]["instructions"]
     assert found["versions"]["torch"]
 
 

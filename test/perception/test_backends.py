@@ -276,6 +276,12 @@ def test_the_pipeline_takes_what_export_wrote(tmp_path) -> None:
     assert not list((tmp_path / "cache").rglob("manifest.json"))
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "int8"])
+def test_export_in_a_precision_that_is_not_offered_is_one_line(precision: str) -> None:
+    with pytest.raises(InputError, match=f"precision {precision}: backend onnxruntime does not"):
+        export("onnxruntime", precision=precision)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [("torch", "nothing to export"), ("tensorrt", "tensorrt"), ("abacus", "not known")],
