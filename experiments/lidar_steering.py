@@ -161,7 +161,7 @@ def benchmark(bag_path: Path, repeats: int = 40) -> dict[str, Any]:
     with Bag(bag_path) as bag:
         drive = Drive.open(bag, ReplaySettings(bag=bag_path, out=bag_path.parent))
         image = next(m for m in drive.images(5) if m.scan is not None)
-        scan, camera = image.scan, drive.camera
+        scan, camera = image.scan, drive.first.camera
         if scan is None or camera is None:
             raise RuntimeError("no scan to measure on")
         lookup = drive.transforms.lookup

@@ -32,10 +32,10 @@ class Picture:
         return f"data:{self.media_type};base64,{base64.b64encode(self.data).decode('ascii')}"
 
 
-def photo(image: NDArray[np.uint8]) -> Picture:
-    """Encode a BGR picture small enough for a page."""
-    if image.shape[1] > _WIDTH:
-        size = (_WIDTH, max(1, round(image.shape[0] * _WIDTH / image.shape[1])))
+def photo(image: NDArray[np.uint8], width: int = _WIDTH) -> Picture:
+    """Encode a BGR picture small enough for a page, at most `width` pixels wide."""
+    if image.shape[1] > width:
+        size = (width, max(1, round(image.shape[0] * width / image.shape[1])))
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     return Picture(data.tobytes(), image.shape[1], image.shape[0], "image/jpeg")

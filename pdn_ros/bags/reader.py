@@ -134,11 +134,15 @@ class Bag:
             key=lambda t: t.name,
         )
 
-    def image_topic(self, name: str = "") -> Topic:
-        """Return the camera's topic: the named one, else found by type.
+    def image_topic(self, name: str = "", camera: str = "") -> Topic:
+        """Return a camera's topic: the named one, else found by type.
 
         Truth and depth images do not count. Of several topics, one with a CameraInfo beside it is
         preferred, then a raw one, then the one with the most messages.
+
+        Args:
+            name: Of the topic; empty: found.
+            camera: Only topics with this word between their slashes; empty: all.
 
         Raises:
             InputError: The topic is not in the bag or has no images, or there is no camera.
@@ -148,12 +152,15 @@ class Bag:
         found = [
             t
             for t in self.find(IMAGE, COMPRESSED_IMAGE)
-            if not t.name.startswith(layout.TRUTH + "/") and not self._is_depth(t)
+            if not t.name.startswith(layout.TRUTH + "/")
+            and (not camera or camera in t.name.split("/"))
+            and not self._is_depth(t)
         ]
         if not found:
+            of = f" of {camera!r}" if camera else ""
             raise InputError(
-                f"{self.path}: no camera images ({IMAGE} or {COMPRESSED_IMAGE}) among the topics "
-                + (", ".join(sorted(self._topics)) or "(none)")
+                f"{self.path}: no camera images{of} ({IMAGE} or {COMPRESSED_IMAGE}) among the "
+                f"topics {', '.join(sorted(self._topics)) or '(none)'}"
             )
         return min(
             found,

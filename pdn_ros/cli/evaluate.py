@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pdn_ros.cli.common import Backend, Budget, Config, Mode, Out, Precision, Weights, progress
+from pdn_ros.cli.common import (
+    Backend,
+    Budget,
+    Config,
+    Mode,
+    Out,
+    Precision,
+    Weights,
+    progress,
+    words,
+)
 from pdn_ros.cli.interrupt import held_back
 from pdn_ros.errors import InputError
 
@@ -31,6 +41,13 @@ def evaluate(
     rate: Annotated[
         str, typer.Option(metavar="R", help="Live speed as a factor, or images per second: `15hz`.")
     ] = "1",
+    cameras: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="A rig's cameras; `{camera}` in a topic stands for the name. Default: one camera.",
+        ),
+    ] = "",
     image: Topic = "",
     camera_info: Topic = "",
     points: Topic = "",
@@ -87,6 +104,7 @@ def evaluate(
         out=out,
         live=live,
         rate=parse_rate(rate),
+        cameras=words(cameras),
         image=image,
         camera_info=camera_info,
         points=points,

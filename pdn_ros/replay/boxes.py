@@ -1,6 +1,6 @@
 """Labeled boxes and LiDAR returns against grid and selection."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -70,6 +70,17 @@ class BoxTally:
                 )
                 alone = _marked(picked, selected_by_driver(picked))
                 self.small_without.append(_refined(area, alone, picked.patch_size))
+
+    @classmethod
+    def of(cls, tallies: Iterable["BoxTally"]) -> "BoxTally":
+        """Return the counts of several cameras together."""
+        total = cls()
+        for one in tallies:
+            total.occupied += one.occupied
+            total.touched += one.touched
+            total.small += one.small
+            total.small_without += one.small_without
+        return total
 
     def metrics(self) -> BoxMetrics:
         """Return the shares over all frames."""

@@ -1,8 +1,9 @@
 """A recording as the sequence of the nodes' inputs, with the truth about it."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,7 @@ from pdn_ros.messages.images import read_image, read_mask
 from pdn_ros.messages.occupancy import Grid, read_grid
 from pdn_ros.messages.points import read_points
 from pdn_ros.messages.transforms import read_transforms
-from pdn_ros.replay.settings import ReplaySettings
+from pdn_ros.replay.settings import CAMERA, ReplaySettings
 
 BASE: Final = "base_link"
 _LOOK_AHEAD_NS: Final = 60_000_000
@@ -32,10 +33,19 @@ _MOST_NOTES: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A LiDAR scan: its header and points (N, 3) float32 meters."""
+    """A LiDAR scan: its header, points (N, 3) float32 meters, and log time."""
 
     header: Header
     points: NDArray[np.float32]
+    log_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A CameraInfo of a camera, named as in `RecordedImage`."""
+
+    camera: str
+    info: CameraInfo
 
 
 @dataclass(slots=True)
@@ -43,7 +53,7 @@ class RecordedImage:
     """An image of the recording with the scan and the truth of its time.
 
     Attributes:
-        index: Position among the images, from 0.
+        index: Position among the images of its camera, from 0.
         log_ns: Log time.
         header: Of the image; the log time as its stamp when the image cannot be read.
         image: (H, W, 3) uint8 BGR; None when it cannot be decoded.
@@ -52,6 +62,7 @@ class RecordedImage:
         mask: (H, W) uint8, true class ids.
         grid: The true grid.
         boxes: True boxes in the base frame; None when nothing is known.
+        camera: Name of the camera in its rig; empty for a single camera.
     """
 
     index: int
@@ -63,20 +74,38 @@ class RecordedImage:
     mask: NDArray[np.uint8] | None = None
     grid: Grid | None = None
     boxes: list[Box] | None = None
+    camera: str = ""
 
 
-Event = CameraInfo | Scan | RecordedImage
+Event = Calibration | Scan | RecordedImage
+
+
+@dataclass(slots=True)
+class DriveCamera:
+    """The topics of one camera and its calibration.
+
+    Attributes:
+        name: In its rig; empty for a single camera.
+        image: Topic of the images.
+        info: Topic of the calibration.
+        truth: Topic of the true masks.
+        camera: From the first calibration.
+    """
+
+    name: str
+    image: Topic
+    info: Topic | None
+    truth: str
+    camera: Camera | None = None
 
 
 @dataclass(slots=True)
 class Drive:
-    """The topics of a bag that an evaluation uses, its camera and its transforms."""
+    """The topics of a bag that an evaluation uses, its cameras and its transforms."""
 
     bag: Bag
-    image: Topic
-    camera_info: Topic | None
+    cameras: dict[str, DriveCamera]
     points: Topic | None
-    camera: Camera | None
     transforms: TransformBuffer
     notes: list[str] = field(default_factory=list)
 
@@ -87,20 +116,26 @@ class Drive:
         Raises:
             InputError: The bag has no images, or a topic that was named is not in it.
         """
-        image = bag.image_topic(settings.image)
-        info = bag.camera_info_topic(image, settings.camera_info)
+        cameras = {name: _camera(bag, name, settings) for name in settings.cameras or ("",)}
         points = bag.points_topic(settings.points) if settings.lidar else None
-        drive = cls(bag, image, info, points, None, TransformBuffer(_ALL_TIME_S))
-        drive._read_camera()
+        drive = cls(bag, cameras, points, TransformBuffer(_ALL_TIME_S))
+        for camera in cameras.values():
+            drive._read_camera(camera)
         drive._read_transforms()
         return drive
 
+    @property
+    def first(self) -> DriveCamera:
+        """The first camera of the rig, or the only one."""
+        return next(iter(self.cameras.values()))
+
     def offered(self, limit: int = 0) -> int:
-        """Number of images that `moments` yields."""
-        return min(self.image.count, limit or self.image.count)
+        """Number of images that `images` yields of the camera that has most."""
+        count = max(camera.image.count for camera in self.cameras.values())
+        return min(count, limit or count)
 
     def images(self, limit: int = 0) -> Iterator[RecordedImage]:
-        """Yield the images in the order of their log times, the first `limit` or all."""
+        """Yield the images in the order of their log times, the first `limit` of each or all."""
         for event in self.events(limit):
             if isinstance(event, RecordedImage):
                 yield event
@@ -111,15 +146,17 @@ class Drive:
         At equal times the image comes last, so that its calibration and its scan are there. An
         image carries the truth that was logged nearest to it.
         """
-        wanted = [self.image, self.camera_info, self.points]
-        topics = [topic.name for topic in wanted if topic is not None]
-        truths = (layout.MASK_TOPIC, layout.OCCUPANCY_TOPIC, layout.BOXES_TOPIC)
+        images = {one.image.name: one.name for one in self.cameras.values()}
+        infos = {one.info.name: one.name for one in self.cameras.values() if one.info}
+        masks = [one.truth for one in self.cameras.values()]
+        truths = (*masks, layout.OCCUPANCY_TOPIC, layout.BOXES_TOPIC)
+        topics = [*images, *infos, *([self.points.name] if self.points else [])]
         topics += [topic for topic in truths if self.bag.truth_topic(topic)]
         waiting: deque[tuple[int, Event]] = deque()
         truth: list[Message] = []
         scan: Scan | None = None
-        index = 0
-        for message in in_order(self.bag.messages(topics), self.image.name):
+        counts = dict.fromkeys(images, 0)
+        for message in in_order(self.bag.messages(topics), images):
             now_ns = message.stamp_ns
             while waiting and now_ns > waiting[0][0] + _LOOK_AHEAD_NS:
                 yield self._with_truth(waiting.popleft()[1], truth)
@@ -127,15 +164,19 @@ class Drive:
                 truth = [m for m in truth if m.stamp_ns > now_ns - 4 * _LOOK_AHEAD_NS]
                 truth.append(message)
                 continue
-            if message.topic == self.image.name:
+            if message.topic in images:
+                index = counts[message.topic]
                 if limit and index == limit:
-                    break
-                event: Event | None = self._recorded_image(index, message, scan)
-                index += 1
+                    if min(counts.values()) >= limit:
+                        break
+                    continue
+                counts[message.topic] += 1
+                name = images[message.topic]
+                event: Event | None = self._recorded_image(index, message, scan, name)
             elif self.points and message.topic == self.points.name:
                 event = scan = self._scan(message) or scan
             else:
-                event = self._camera_info(message)
+                event = self._calibration(message, infos[message.topic])
             if event is not None:
                 waiting.append((now_ns, event))
         for _, event in waiting:
@@ -143,7 +184,7 @@ class Drive:
 
     def camera_of(self, image: RecordedImage) -> Camera | None:
         """Return the camera at the size of an image; None if it is unknown."""
-        camera = self.camera
+        camera = self.cameras[image.camera].camera
         if camera is None or image.image is None:
             return None
         height, width = image.image.shape[:2]
@@ -160,28 +201,33 @@ class Drive:
         if line not in self.notes and len(self.notes) < _MOST_NOTES:
             self.notes.append(line)
 
-    def _recorded_image(self, index: int, message: Message, scan: Scan | None) -> RecordedImage:
+    def _recorded_image(
+        self, index: int, message: Message, scan: Scan | None, camera: str
+    ) -> RecordedImage:
         compressed = message.msgtype == COMPRESSED_IMAGE
+        image, why = None, ""
         try:
             header, image = read_image(message.data, compressed=compressed)
         except InputError as error:
+            why = str(error)
             try:
                 header = read_header(message.data)
             except InputError:
                 header = Header(message.stamp_ns, "")
-            return RecordedImage(index, message.stamp_ns, header, error=str(error), scan=scan)
-        return RecordedImage(index, message.stamp_ns, header, image, scan=scan)
+        return RecordedImage(
+            index, message.stamp_ns, header, image, error=why, scan=scan, camera=camera
+        )
 
     def _scan(self, message: Message) -> Scan | None:
         try:
-            return Scan(*read_points(message.data))
+            return Scan(*read_points(message.data), message.stamp_ns)
         except InputError as error:
             self.note(f"{message.topic}: {error}")
             return None
 
-    def _camera_info(self, message: Message) -> CameraInfo | None:
+    def _calibration(self, message: Message, camera: str) -> Calibration | None:
         try:
-            return read_camera_info(message.data)
+            return Calibration(camera, read_camera_info(message.data))
         except InputError as error:
             self.note(f"{message.topic}: {error}")
             return None
@@ -190,29 +236,31 @@ class Drive:
         """Add to an image the truth that was logged nearest to it."""
         if not isinstance(event, RecordedImage):
             return event
+        own = self.cameras[event.camera].truth
         for message in sorted(truth, key=lambda m: -abs(m.stamp_ns - event.log_ns)):
             if abs(message.stamp_ns - event.log_ns) > _LOOK_AHEAD_NS:
                 continue
             try:
-                if message.topic == layout.MASK_TOPIC:
+                if message.topic == own:
                     event.mask = read_mask(message.data)[1]
                 elif message.topic == layout.BOXES_TOPIC:
                     event.boxes = read_boxes(message.data)[1]
-                else:
+                elif message.topic == layout.OCCUPANCY_TOPIC:
                     event.grid = read_grid(message.data)[1]
             except InputError as error:
                 self.note(f"{message.topic}: {error}")
         return event
 
-    def _read_camera(self) -> None:
-        message = self.bag.first(self.camera_info.name) if self.camera_info else None
+    def _read_camera(self, camera: DriveCamera) -> None:
+        of = f"{camera.name}: " if camera.name else ""
+        message = self.bag.first(camera.info.name) if camera.info else None
         if message is None:
-            self.note("no camera_info: no grid, no LiDAR prior")
+            self.note(f"{of}no camera_info: no grid, no LiDAR prior")
             return
         try:
-            self.camera = Camera.from_info(read_camera_info(message.data))
+            camera.camera = Camera.from_info(read_camera_info(message.data))
         except InputError as error:
-            self.note(f"{error}: no grid, no LiDAR prior")
+            self.note(f"{of}{error}: no grid, no LiDAR prior")
 
     def _read_transforms(self) -> None:
         topics = self.bag.find(TF)
@@ -228,13 +276,26 @@ class Drive:
                 self.note(f"{message.topic}: {error}")
 
 
-def in_order(source: Iterator[Message], image: str) -> Iterator[Message]:
-    """Sort messages of the same log time: transforms first, the image last."""
+def _camera(bag: Bag, name: str, settings: ReplaySettings) -> DriveCamera:
+    """Find the topics of a camera of the rig, or of the single one.
+
+    Raises:
+        InputError: They are not in the bag.
+    """
+    image = bag.image_topic(settings.image.replace(CAMERA, name), name)
+    info = bag.camera_info_topic(image, settings.camera_info.replace(CAMERA, name))
+    # A single camera may be one of a rig's, whose truth has its name.
+    truth = layout.mask_topic(name or PurePosixPath(image.name).parts[1])
+    return DriveCamera(name, image, info, truth if bag.truth_topic(truth) else layout.MASK_TOPIC)
+
+
+def in_order(source: Iterator[Message], images: Container[str]) -> Iterator[Message]:
+    """Sort messages of the same log time: transforms first, images last."""
     held: list[Message] = []
     for message in source:
         if held and message.stamp_ns != held[0].stamp_ns:
             yield from held
             held = []
         held.append(message)
-        held.sort(key=lambda m: (m.topic == image, m.msgtype != TF))
+        held.sort(key=lambda m: (m.topic in images, m.msgtype != TF))
     yield from held

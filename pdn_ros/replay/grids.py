@@ -1,10 +1,11 @@
 """Occupancy grids against the truth.
 
-Only cells that the camera saw according to the truth count, within its horizontal field of view and
+Only cells that a camera saw according to the truth count, within its horizontal field of view and
 30 m: ground (0) and obstacles (100). Hidden obstacles (75) do not count, whether the grid remembers
 them or leaves them unknown.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -68,7 +69,11 @@ class GridTally:
     frames: int = 0
 
     def add(
-        self, grid: Grid, truth: Grid, t_grid_truth: NDArray[np.float64], sector: Sector
+        self,
+        grid: Grid,
+        truth: Grid,
+        t_grid_truth: NDArray[np.float64],
+        sectors: Sequence[Sector],
     ) -> None:
         """Count one frame.
 
@@ -76,12 +81,13 @@ class GridTally:
             grid: The grid under test.
             truth: The exact grid.
             t_grid_truth: Maps points of the truth's frame into the grid's, (4, 4).
-            sector: What the camera sees, in the truth's frame.
+            sectors: What each camera sees, in the truth's frame.
         """
         cells = truth.centers()
         there = planar(t_grid_truth, cells)
         aligned = Grid(grid.at(there), truth.origin_xy, truth.resolution, truth.frame)
-        counted = sector.contains(cells) & grid.covers(there) & (truth.data != HIDDEN)
+        in_view = np.logical_or.reduce([sector.contains(cells) for sector in sectors])
+        counted = in_view & grid.covers(there) & (truth.data != HIDDEN)
         self.scores.update(aligned, truth, where=counted)
         self.frames += 1
 

@@ -3,6 +3,7 @@
 import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +18,9 @@ from pdn_ros.messages.cdr import Reader, Writer, read_header, split_stamp
 from pdn_ros.network import PatchDriveNet
 from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.replay import recorded
-from pdn_ros.replay.drive import Drive, RecordedImage, in_order
-from pdn_ros.replay.output import MASK, OCCUPANCY, TYPES, Output
-from pdn_ros.replay.recorded import Arrival
+from pdn_ros.replay.drive import Drive, in_order
+from pdn_ros.replay.output import MASK, OCCUPANCY, Seen, topic_of, types_of
+from pdn_ros.replay.recorded import Arrival, Arrivals
 from pdn_ros.replay.results import NAN
 from pdn_ros.replay.settings import Progress, ReplaySettings
 
@@ -27,10 +28,8 @@ PERCEPTION: Final = "perception"
 LIDAR: Final = "lidar_projection"
 PROCESSING: Final = "/perception/debug/processing_time_ms"
 OUTPUTS: Final = {
-    **TYPES,
     "/perception/label_info": "vision_msgs/msg/LabelInfo",
     "/perception/classes": "pdn_ros/msg/LabelInfo",
-    "/lidar_projection/prior": "pdn_ros/msg/PatchPrior",
     PROCESSING: "std_msgs/msg/Float32",
 }
 LATCHED_OUTPUTS: Final = (OCCUPANCY, "/perception/label_info", "/perception/classes")
@@ -59,19 +58,19 @@ class Live:
         self.rate_hz = NAN
         self._patch_size = net.config.patch_size
 
-    def outputs(self, progress: Progress) -> Iterator[tuple[RecordedImage, Output]]:
-        """Play, record, then yield every image with what the nodes published for it."""
+    def outputs(self, progress: Progress) -> Iterator[Seen]:
+        """Play, record, then yield every set of images with what the nodes published for it."""
         total = self.drive.offered(self.settings.limit)
         path = self.settings.out / "outputs"
         arrivals = self._play(path, lambda done: progress(done, 2 * total))
         found = recorded.outputs(
             self.drive, self.config, self._patch_size, path, arrivals, self.settings.limit
         )
-        for image, output in found:
-            yield image, output
-            progress(total + image.index + 1, 2 * total)
+        for seen in found:
+            yield seen
+            progress(total + max(image.index for image, _ in seen) + 1, 2 * total)
 
-    def _play(self, path: Path, progress: Callable[[int], None]) -> dict[int, Arrival]:
+    def _play(self, path: Path, progress: Callable[[int], None]) -> Arrivals:
         domain = enter_own_domain()
         arguments = {PERCEPTION: self._perception_arguments()}
         if self.drive.points:
@@ -88,13 +87,15 @@ class Live:
         return player.arrivals
 
     def _perception_arguments(self) -> list[str]:
-        drive = self.drive
-        compressed = drive.image.msgtype == COMPRESSED_IMAGE
-        remaps = {
-            "image/compressed" if compressed else "image": drive.image.name,
-            "lidar_prior": "/lidar_projection/prior",
-            "lidar_depth": "/lidar_projection/depth",
-        }
+        compressed = self.drive.first.image.msgtype == COMPRESSED_IMAGE
+        remaps: dict[str, str] = {}
+        for camera in self.drive.cameras.values():
+            own = {
+                "image/compressed" if compressed else "image": camera.image.name,
+                "lidar_prior": f"/lidar_projection/{_within(camera.name, 'prior')}",
+                "lidar_depth": f"/lidar_projection/{_within(camera.name, 'depth')}",
+            }
+            remaps |= {_within(camera.name, name): topic for name, topic in own.items()}
         usual = flatten(PerceptionConfig())
         values: dict[str, object] = {
             name: parameter.plain
@@ -108,11 +109,15 @@ class Live:
 
     def _lidar_arguments(self) -> list[str]:
         remaps = {"points": self.drive.points.name} if self.drive.points else {}
-        return self._arguments(remaps, {"patch_size": self._patch_size})
+        values: dict[str, object] = {"patch_size": self._patch_size}
+        if self.config.cameras:
+            values["cameras"] = list(self.config.cameras)
+        return self._arguments(remaps, values)
 
     def _arguments(self, remaps: dict[str, str], values: dict[str, object]) -> list[str]:
-        if self.drive.camera_info:
-            remaps = {**remaps, "camera_info": self.drive.camera_info.name}
+        for camera in self.drive.cameras.values():
+            if camera.info:
+                remaps = {**remaps, _within(camera.name, "camera_info"): camera.info.name}
         arguments = ["--ros-args"]
         for name, value in {"use_sim_time": True, **values}.items():
             arguments += ["-p", f"{name}:={yaml_text(value)}"]
@@ -126,13 +131,20 @@ class Player(Participant):
 
     def __init__(self, drive: Drive, writer: RawWriter, domain: int) -> None:
         super().__init__("pdn_evaluate", domain)
-        self.arrivals: dict[int, Arrival] = {}
+        self.arrivals: Arrivals = {}
         self._drive = drive
         self._writer = writer
         self._received: queue.SimpleQueue[tuple[str, int, bytes]] = queue.SimpleQueue()
-        self._published_ns: dict[int, int] = {}
-        self._masks_ns: list[int] = []
-        self._last_mask = 0
+        self._images = {one.image.name: one.name for one in drive.cameras.values()}
+        self._masks = {topic_of(MASK, name): name for name in drive.cameras}
+        self._outputs = types_of(drive.cameras)
+        priors = {
+            f"/lidar_projection/{_within(name, 'prior')}": "pdn_ros/msg/PatchPrior"
+            for name in drive.cameras
+        }
+        self._published_ns: dict[tuple[str, int], int] = {}
+        self._masks_ns: dict[str, list[int]] = {name: [] for name in drive.cameras}
+        self._last_masks: list[tuple[str, int]] = []
         self._start: tuple[int, int] | None = None  # monotonic and drive time, nanoseconds
         self._speed = 1.0
         self._inputs = _inputs(drive)
@@ -144,7 +156,7 @@ class Player(Participant):
         self.node.create_subscription(
             message_type("diagnostic_msgs/msg/DiagnosticArray"), "/diagnostics", self._listen, 10
         )
-        for topic, msgtype in OUTPUTS.items():
+        for topic, msgtype in {**self._outputs, **OUTPUTS, **priors}.items():
             latched = topic in LATCHED_OUTPUTS
             writer.topic(topic, msgtype, LATCHED if latched else VOLATILE)
             self._subscribe(topic, msgtype, latched)
@@ -172,24 +184,24 @@ class Player(Participant):
         raise ChildProcessError(f"the nodes were not ready after {READY_S:.0f} s: {lines}")
 
     def warm_up(self, started: Sequence[NodeProcess]) -> None:
-        """Send the first image until a mask comes: backends prepare themselves at first use.
+        """Send the first images until masks come: backends prepare themselves at first use.
 
-        The nodes then know the camera's calibration, but not yet its pose.
+        The nodes then know the cameras' calibration, but not yet their poses.
         """
-        first = next(self._drive.bag.messages([self._drive.image.name]))
-        named = [self._drive.camera_info.name] if self._drive.camera_info else []
-        calibration = next(self._drive.bag.messages(named), None) if named else None
+        topics = [one.info.name for one in self._drive.cameras.values() if one.info]
+        found = [self._drive.bag.first(topic) for topic in (*topics, *self._images)]
+        first = [message for message in found if message is not None]
+        missing = set(self._masks)
         end = time.monotonic() + READY_S
         while time.monotonic() < end:
             for node in started:
                 node.check()
-            self._tick(first.stamp_ns)
-            if calibration is not None:
-                self._publishers[calibration.topic].publish(bytes(calibration.data))
-            self._publishers[first.topic].publish(bytes(first.data))
+            self._tick(max(message.stamp_ns for message in first))
+            for message in first:
+                self._publishers[message.topic].publish(bytes(message.data))
             try:
-                while self._received.get(timeout=1.0)[0] != MASK:
-                    pass
+                while missing:
+                    missing.discard(self._received.get(timeout=1.0)[0])
             except queue.Empty:
                 continue
             return
@@ -203,34 +215,37 @@ class Player(Participant):
     ) -> None:
         """Publish the messages at their times and record the outputs meanwhile."""
         self._flush()
-        images, image = 0, self._drive.image.name
+        counts = dict.fromkeys(self._images, 0)
         self._speed = _speed(settings, self._drive)
-        last = 0
-        for message in in_order(self._drive.bag.messages(list(self._publishers)), image):
-            if message.topic == image:
-                if settings.limit and images == settings.limit:
+        last: dict[str, int] = {}
+        for message in in_order(self._drive.bag.messages(list(self._publishers)), self._images):
+            camera = self._images.get(message.topic)
+            if camera is not None and settings.limit and counts[message.topic] == settings.limit:
+                if min(counts.values()) >= settings.limit:
                     break
-                images += 1
+                continue
             self._wait_for(message.stamp_ns)
-            if message.topic == image:
-                last = read_header(message.data).stamp_ns
-                self._published_ns[last] = time.monotonic_ns()
+            if camera is not None:
+                last[camera] = read_header(message.data).stamp_ns
+                self._published_ns[camera, last[camera]] = time.monotonic_ns()
             self._publishers[message.topic].publish(bytes(message.data))
-            if message.topic == image:
+            if camera is not None:
+                counts[message.topic] += 1
                 for node in started:
                     node.check()
-                progress(images)
+                progress(max(counts.values()))
         end = time.monotonic() + LAST_MASK_S
-        while time.monotonic() < end and last not in self.arrivals:
+        while time.monotonic() < end and not last.items() <= self.arrivals.keys():
             self._take(timeout=0.1)
         while self._take(timeout=0.3):  # what belongs to the last mask
             pass
 
     def rate_hz(self) -> float:
-        """Masks a second, as they arrived."""
-        if len(self._masks_ns) < 2:
+        """Masks a second, as they arrived, of the camera with most."""
+        masks_ns = max(self._masks_ns.values(), key=len)
+        if len(masks_ns) < 2:
             return NAN
-        return 1e9 * (len(self._masks_ns) - 1) / (self._masks_ns[-1] - self._masks_ns[0])
+        return 1e9 * (len(masks_ns) - 1) / (masks_ns[-1] - masks_ns[0])
 
     def _wait_for(self, stamp_ns: int) -> None:
         """Wait until drive time `stamp_ns`; keep the clock going and record messages."""
@@ -259,23 +274,24 @@ class Player(Participant):
             topic, at_ns, data = self._received.get(timeout=timeout)
         except queue.Empty:
             return False
-        if topic == MASK:
-            self._arrived(read_header(data).stamp_ns, at_ns)
-        elif topic == PROCESSING and self._last_mask in self.arrivals:
-            before = self.arrivals[self._last_mask]
+        if topic in self._masks:
+            self._arrived(self._masks[topic], read_header(data).stamp_ns, at_ns)
+        elif topic == PROCESSING:
             spent_ms = Reader(data).scalar("f")
-            self.arrivals[self._last_mask] = Arrival(before.latency_ms, before.age_ms, spent_ms)
+            for key in self._last_masks:
+                self.arrivals[key] = replace(self.arrivals[key], processing_ms=spent_ms)
+            self._last_masks.clear()
         self._writer.write(topic, self._drive_time(at_ns), data)
         return True
 
-    def _arrived(self, stamp_ns: int, at_ns: int) -> None:
-        published = self._published_ns.get(stamp_ns)
+    def _arrived(self, camera: str, stamp_ns: int, at_ns: int) -> None:
+        published = self._published_ns.get((camera, stamp_ns))
         if published is None:
             return
-        self._last_mask = stamp_ns
-        self._masks_ns.append(at_ns)
+        self._last_masks.append((camera, stamp_ns))
+        self._masks_ns[camera].append(at_ns)
         age_ns = (self._drive_time(at_ns) - stamp_ns) / self._speed
-        self.arrivals[stamp_ns] = Arrival((at_ns - published) / 1e6, age_ns / 1e6)
+        self.arrivals[camera, stamp_ns] = Arrival((at_ns - published) / 1e6, age_ns / 1e6)
 
     def _flush(self) -> None:
         """Forget the warm-up's masks, but keep latched messages, which come only once."""
@@ -283,7 +299,7 @@ class Player(Participant):
             self._received.get()
 
     def _matched(self, count: int) -> bool:
-        names = [self._drive.image.name]
+        names = list(self._images)
         if self._drive.points and count > 1:
             names.append(self._drive.points.name)
             if not self._prior_awaited:  # the two nodes have not found each other
@@ -292,7 +308,7 @@ class Player(Participant):
         return (
             heard
             and self._clock.get_subscription_count() >= count
-            and all(self.node.count_publishers(topic) for topic in TYPES)
+            and all(self.node.count_publishers(topic) for topic in self._outputs)
         )
 
     def _listen(self, message: Any) -> None:
@@ -313,13 +329,18 @@ class Player(Participant):
 
 
 def _inputs(drive: Drive) -> list[Topic]:
-    """The topics that are played: the camera, the LiDAR, and transforms."""
-    found = [drive.image, drive.camera_info, drive.points, *drive.bag.find(TF)]
-    return [topic for topic in found if topic is not None]
+    """The topics that are played: the cameras, the LiDAR, and transforms."""
+    found = [topic for one in drive.cameras.values() for topic in (one.image, one.info)]
+    return [topic for topic in (*found, drive.points, *drive.bag.find(TF)) if topic is not None]
 
 
 def _speed(settings: ReplaySettings, drive: Drive) -> float:
     if not settings.rate.per_image:
         return settings.rate.value
     recorded_s = (drive.bag.end_ns - drive.bag.start_ns) / 1e9
-    return settings.rate.value * recorded_s / max(1, drive.image.count - 1)
+    return settings.rate.value * recorded_s / max(1, drive.offered() - 1)
+
+
+def _within(camera: str, name: str) -> str:
+    """Return the name of a topic of one camera of a rig; of a single camera, the name itself."""
+    return f"{camera}/{name}" if camera else name

@@ -1,5 +1,6 @@
 """The outputs for a recorded image, and the node's topics that a replay records."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from pdn_ros.messages.occupancy import Grid
 from pdn_ros.messages.patches import PatchArray
+from pdn_ros.replay.drive import RecordedImage
 from pdn_ros.replay.results import NAN
 
 MASK: Final = "/perception/mask"
@@ -20,6 +22,21 @@ TYPES: Final = {
     PATCHES: "pdn_ros/msg/PatchArray",
     OCCUPANCY: "nav_msgs/msg/OccupancyGrid",
 }
+"""Of a single camera; in a rig the first three have each camera's name: see `topic_of`."""
+
+
+def topic_of(topic: str, camera: str) -> str:
+    """Return an output topic of one camera of a rig; of a single camera, the topic itself."""
+    return topic.replace("/perception/", f"/perception/{camera}/") if camera else topic
+
+
+def types_of(cameras: Iterable[str]) -> dict[str, str]:
+    """Return the output topics of some cameras and their types; the grid is one for all."""
+    return {
+        topic if topic == OCCUPANCY else topic_of(topic, camera): msgtype
+        for camera in cameras
+        for topic, msgtype in TYPES.items()
+    }
 
 
 @dataclass(slots=True)
@@ -30,7 +47,7 @@ class Output:
         mask: (H, W) uint8 class ids; None when there is none.
         patches: Every patch's weight, and the selection.
         depth: (H, W) float32 meters, the scan in the image, 0 where there is no return.
-        grids: The occupancy grids by kind: fused, camera, lidar.
+        grids: The occupancy grids by kind: fused, camera, lidar; of a set, with its last image.
         latency_ms: See `results.FrameRow`.
         age_ms: See `results.FrameRow`.
         stages_ms: Time of each stage of the pipeline.
@@ -45,3 +62,7 @@ class Output:
     age_ms: float = NAN
     stages_ms: dict[str, float] = field(default_factory=dict)
     error: str = ""
+
+
+Seen = list[tuple[RecordedImage, Output]]
+"""The images of a set, or a single one, each with what came of it."""

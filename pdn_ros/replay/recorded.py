@@ -14,10 +14,10 @@ from pdn_ros.messages.images import read_mask
 from pdn_ros.messages.occupancy import read_grid
 from pdn_ros.messages.patches import read_patches
 from pdn_ros.perception.config import PerceptionConfig
-from pdn_ros.replay.drive import Drive, RecordedImage
-from pdn_ros.replay.output import MASK, OCCUPANCY, PATCHES, Output
+from pdn_ros.replay.drive import Drive
+from pdn_ros.replay.output import MASK, OCCUPANCY, PATCHES, Output, Seen, topic_of
 from pdn_ros.replay.results import NAN
-from pdn_ros.replay.scans import images_with_views
+from pdn_ros.replay.scans import sets_with_views
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,40 +35,54 @@ class Arrival:
     processing_ms: float = NAN
 
 
+Arrivals = dict[tuple[str, int], Arrival]
+"""By camera and stamp of the image."""
+
+
 def outputs(
     drive: Drive,
     config: PerceptionConfig,
     patch_size: int,
     recording: Path,
-    arrivals: dict[int, Arrival],
+    arrivals: Arrivals,
     limit: int,
-) -> Iterator[tuple[RecordedImage, Output]]:
-    """Yield every image of a drive with what the nodes published for its stamp.
+) -> Iterator[Seen]:
+    """Yield every set of images of a drive with what the nodes published for their stamps.
 
     Args:
         drive: The recording that was played.
         config: Of the perception node.
         patch_size: Side of its patches, pixels.
         recording: Bag of what they published.
-        arrivals: By the image's stamp.
-        limit: First images only; 0: all.
+        arrivals: Of the masks.
+        limit: First images of each camera only; 0: all.
     """
     with Bag(recording) as bag:
-        published = _Published(bag)
-        for image, view in images_with_views(drive, config, patch_size, limit):
-            stamp_ns = image.header.stamp_ns
-            output = published.output(stamp_ns, arrivals.get(stamp_ns, Arrival()))
-            output.depth = None if view is None else view.depth
-            yield image, output
+        published = {name: _Published(bag, name) for name in drive.cameras}
+        grids = _Stream(bag, OCCUPANCY, read_grid)
+        for images in sets_with_views(drive, config, patch_size, limit):
+            seen = []
+            for image, view in images:
+                stamp_ns = image.header.stamp_ns
+                arrival = arrivals.get((image.camera, stamp_ns), Arrival())
+                output = published[image.camera].output(stamp_ns, arrival)
+                output.depth = None if view is None else view.depth
+                seen.append((image, output))
+            newest, output = max(seen, key=lambda pair: pair[0].header.stamp_ns)
+            try:
+                if (grid := grids.at(newest.header.stamp_ns)) is not None:
+                    output.grids["fused"] = grid[1]
+            except InputError as error:
+                output.error = str(error)
+            yield seen
 
 
 class _Published:
-    """What the nodes published, by the stamp of the image."""
+    """What the nodes published of one camera, by the stamp of the image."""
 
-    def __init__(self, bag: Bag) -> None:
-        self._masks = _Stream(bag, MASK, read_mask)
-        self._patches = _Stream(bag, PATCHES, read_patches)
-        self._grids = _Stream(bag, OCCUPANCY, read_grid)
+    def __init__(self, bag: Bag, camera: str) -> None:
+        self._masks = _Stream(bag, topic_of(MASK, camera), read_mask)
+        self._patches = _Stream(bag, topic_of(PATCHES, camera), read_patches)
 
     def output(self, stamp_ns: int, arrival: Arrival) -> Output:
         output = Output(latency_ms=arrival.latency_ms, age_ms=arrival.age_ms)
@@ -80,8 +94,6 @@ class _Published:
         try:
             if (mask := self._masks.at(stamp_ns)) is not None:
                 output.mask = mask[1]
-            if (grid := self._grids.at(stamp_ns)) is not None:
-                output.grids["fused"] = grid[1]
             output.patches = self._patches.at(stamp_ns)
         except InputError as error:
             output.error = str(error)

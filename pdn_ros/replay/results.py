@@ -11,10 +11,14 @@ import numpy as np
 from typing_extensions import Self
 
 from pdn_ros.files import atomic
+from pdn_ros.metrics.small import DetectionScores
 
 NAN: Final = math.nan
 KINDS: Final = ("camera", "lidar", "fused")
 """Kinds of occupancy grids, by the sensors that they are made from."""
+
+
+_UNKNOWN: Final = DetectionScores(NAN, NAN, NAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +64,49 @@ class BoxMetrics:
 
 
 @dataclass(frozen=True, slots=True)
+class MaskMetrics:
+    """Masks against the truth, where there is any.
+
+    Attributes:
+        miou: Mean IoU.
+        thin_miou: Mean IoU of the thin classes.
+        per_class_iou: By class; empty without truth.
+        small: Small components of the thin classes; see `metrics.small`.
+    """
+
+    miou: float = NAN
+    thin_miou: float = NAN
+    per_class_iou: dict[str, float] = field(default_factory=dict)
+    small: DetectionScores = _UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class CameraMetrics:
+    """The figures of one camera of a rig."""
+
+    frames: int
+    failed: int
+    refined_share: float
+    masks: MaskMetrics
+    boxes: BoxMetrics
+
+
+@dataclass(frozen=True, slots=True)
 class FrameRow:
     """One image of the recording: a line of frames.csv.
 
     Attributes:
-        index: Position among the images, from 0.
+        index: Position among the images of its camera, from 0.
         stamp_ns: The image's header stamp.
-        latency_ms: Offline the pipeline's time, live from publishing to receipt of the mask.
+        latency_ms: Offline the pipeline's time for the image or its set, live from publishing to
+            receipt of the mask.
         age_ms: Live: how old the image was when its mask arrived, by the drive's clock.
         selected: Patches refined.
         refined_share: Their share of all patches.
         prior_used: Whether a LiDAR prior took part in the selection.
         miou: Mean IoU of this frame alone, where there is truth.
         error: Why there is no result; empty when there is one.
+        camera: Name of the camera in its rig; empty for a single camera.
     """
 
     index: int
@@ -84,6 +118,7 @@ class FrameRow:
     prior_used: bool = False
     miou: float = NAN
     error: str = ""
+    camera: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +127,11 @@ class Metrics:
 
     Attributes:
         frames: Images of the recording that were offered.
-        rate_hz: Masks a second: live as received, offline over the pipeline's own time.
+        rate_hz: Masks a second of each camera: live as received, offline over the pipeline's own
+            time.
         dropped: Images without a mask that were not counted as failed.
         failed: Images that cannot be decoded or whose processing failed.
+        cameras: Of a rig, by name; what stands beside it is over all cameras.
     """
 
     frames: int
@@ -113,6 +150,8 @@ class Metrics:
     boxes: BoxMetrics = field(default_factory=BoxMetrics)
     returns_in_free_share: float = NAN
     stages_ms: dict[str, float] = field(default_factory=dict)
+    small: DetectionScores = _UNKNOWN
+    cameras: dict[str, CameraMetrics] = field(default_factory=dict)
 
 
 def write_csv(path: Path, rows: Sequence[FrameRow]) -> None:

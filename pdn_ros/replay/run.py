@@ -10,8 +10,9 @@ from pdn_ros.bags.reader import Bag
 from pdn_ros.classes import ClassSet
 from pdn_ros.errors import InputError
 from pdn_ros.files import write_json
-from pdn_ros.replay.drive import Drive, RecordedImage
-from pdn_ros.replay.output import Output
+from pdn_ros.geometry.camera import Camera
+from pdn_ros.replay.drive import Drive
+from pdn_ros.replay.output import Seen
 from pdn_ros.replay.present import Presenter
 from pdn_ros.replay.report import write_report
 from pdn_ros.replay.results import Metrics, write_csv
@@ -28,8 +29,8 @@ class Source(Protocol):
     backend: str
     rate_hz: float
 
-    def outputs(self, progress: Progress) -> Iterator[tuple[RecordedImage, Output]]:
-        """Yield every image with what came of it, and record the outputs."""
+    def outputs(self, progress: Progress) -> Iterator[Seen]:
+        """Yield every set of images with what came of it, and record the outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +69,15 @@ def run(settings: ReplaySettings, progress: Progress) -> Outcome:
             closing(source.outputs(progress)) as outputs,  # type: ignore[type-var]
             _viewed(settings, drive, source.classes) as view,
         ):
-            for recorded, output in outputs:
-                presenter.add(recorded, output, scorer.add(recorded, output))
-                view(recorded, output)
+            for seen in outputs:
+                presenter.add(seen, scorer.add(seen))
+                view(seen)
         metrics = scorer.metrics(source.rate_hz)
-        failed = [f"image {row.index}: {row.error}" for row in scorer.rows if row.error]
+        failed = [
+            f"{row.camera + ' ' if row.camera else ''}image {row.index}: {row.error}"
+            for row in scorer.rows
+            if row.error
+        ]
         if not any(row.selected or row.latency_ms > 0 for row in scorer.rows):
             reason = failed[0] if failed else "the nodes published none"
             raise InputError(f"{settings.bag}: no image gave a mask: {reason}")
@@ -108,10 +113,10 @@ def _source(settings: ReplaySettings, drive: Drive) -> Source:
 @contextmanager
 def _viewed(
     settings: ReplaySettings, drive: Drive, classes: ClassSet
-) -> Iterator[Callable[[RecordedImage, Output], None]]:
+) -> Iterator[Callable[[Seen], None]]:
     """Yield what writes the file for the viewer, if one is wanted."""
     if settings.rerun is None:
-        yield lambda _, __: None
+        yield lambda _: None
         return
     from pdn_ros.replay.viewing import viewed
 
@@ -120,14 +125,13 @@ def _viewed(
 
 
 def _configuration(settings: ReplaySettings, drive: Drive, source: Source) -> dict[str, object]:
-    camera = drive.camera
     config = settings.perception()
     grid = config.grid
     return {
         "recording": settings.bag,
         "replay": f"live, {settings.rate}" if settings.live else "offline, every image",
-        "image topic": drive.image.name,
-        "camera": f"{camera.width} x {camera.height}" if camera else "not calibrated",
+        "image topic": ", ".join(one.image.name for one in drive.cameras.values()),
+        "camera": ", ".join(_size(one.camera) for one in drive.cameras.values()),
         "points topic": drive.points.name if drive.points else "none",
         "mode": settings.mode,
         "budget (K)": settings.budget or "a quarter of the patches",
@@ -139,3 +143,7 @@ def _configuration(settings: ReplaySettings, drive: Drive, source: Source) -> di
         "grid": f"{grid.size_m[0]:g} x {grid.size_m[1]:g} m in {grid.frame}, "
         f"cells of {grid.resolution:g} m, up to {grid.max_range:g} m",
     }
+
+
+def _size(camera: Camera | None) -> str:
+    return f"{camera.width} x {camera.height}" if camera else "not calibrated"

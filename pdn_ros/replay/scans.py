@@ -1,7 +1,7 @@
 """A recording's LiDAR scans: projected as in the node, and the roles that they alone show."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import cv2
@@ -14,17 +14,21 @@ from pdn_ros.geometry.camera import Camera
 from pdn_ros.geometry.ground import split_ground
 from pdn_ros.geometry.lidar import LidarView
 from pdn_ros.geometry.transforms import Matrix
-from pdn_ros.messages.camera_info import CameraInfo
 from pdn_ros.messages.patches import PatchPrior
 from pdn_ros.perception.camera_tracker import CameraTracker
 from pdn_ros.perception.config import LidarProjectionConfig, PerceptionConfig
-from pdn_ros.perception.lidar import ScanProjector
-from pdn_ros.replay.drive import Drive, RecordedImage, Scan
+from pdn_ros.perception.lidar import Place, ScanProjector
+from pdn_ros.replay.drive import Calibration, Drive, RecordedImage, Scan
+from pdn_ros.replay.sets import in_sets
 
 Roles = NDArray[np.uint8]
 _RING: Final = 0.008
 _STEP: Final = 0.0015
 """Radians between the rings of a 64-ring scanner, and half of those between its columns."""
+
+
+Projected = tuple[PatchPrior, LidarView]
+"""A scan as one camera sees it."""
 
 
 class ScanReplay:
@@ -34,11 +38,15 @@ class ScanReplay:
         drive: The recording.
         config: Of the perception that the scans are for.
         patch_size: Side of its patches, pixels.
-        cameras: The camera, kept up to date with the recording.
+        cameras: The cameras by name, kept up to date with the recording.
     """
 
     def __init__(
-        self, drive: Drive, config: PerceptionConfig, patch_size: int, cameras: CameraTracker
+        self,
+        drive: Drive,
+        config: PerceptionConfig,
+        patch_size: int,
+        cameras: Mapping[str, CameraTracker],
     ) -> None:
         self._drive = drive
         lidar = LidarProjectionConfig(
@@ -50,41 +58,61 @@ class ScanReplay:
         self._cameras = cameras
         self._projector = ScanProjector(lidar, drive.transforms)
 
-    def project(self, scan: Scan) -> tuple[PatchPrior, LidarView] | None:
-        """Return prior and depth; if camera or transforms are unknown, note it, return None."""
+    def project(self, scan: Scan) -> dict[str, Projected]:
+        """Return prior and depth by camera; what is not known of one is noted."""
+        places: dict[str, Place] = {}
+        for name, infos in self._cameras.items():
+            try:
+                places[name] = self._projector.place(infos, scan.header)
+            except (InputError, LookupError) as error:
+                self._drive.note(f"no LiDAR{f' in {name}' if name else ''}: {error}")
+        if not places:
+            return {}
         try:
-            place = self._projector.place(self._cameras, scan.header)
-            (found,) = self._projector.project(scan.points, scan.header, [place])
-        except (InputError, LookupError) as error:
+            found = self._projector.project(scan.points, scan.header, list(places.values()))
+        except LookupError as error:
             self._drive.note(f"no LiDAR: {error}")
+            return {}
+        return dict(zip(places, found, strict=True))
+
+
+def sets_with_views(
+    drive: Drive, config: PerceptionConfig, patch_size: int, limit: int = 0
+) -> Iterator[list[tuple[RecordedImage, LidarView | None]]]:
+    """Yield a drive's images in sets, each with the newest scan as its camera sees it.
+
+    Args:
+        drive: The recording.
+        config: Of the perception: how near in time a scan and the images of a set must be.
+        patch_size: Side of a patch, pixels.
+        limit: First images of each camera only; 0: all.
+    """
+    cameras = {name: CameraTracker() for name in drive.cameras}
+    scans = ScanReplay(drive, config, patch_size, cameras)
+    newest: dict[str, Projected] = {}
+
+    def view(image: RecordedImage) -> LidarView | None:
+        if image.camera not in newest:
             return None
-        return found
+        prior, seen = newest[image.camera]
+        away_ms = abs(image.header.stamp_ns - prior.header.stamp_ns) / 1e6
+        return seen if away_ms <= config.lidar.max_age_ms else None
+
+    for event in in_sets(drive.events(limit), len(cameras), round(1e6 * config.sync_ms)):
+        if isinstance(event, Calibration):
+            cameras[event.camera].put(event.info)
+        elif isinstance(event, Scan):
+            newest = scans.project(event)
+        else:
+            yield [(image, view(image)) for image in event]
 
 
 def images_with_views(
     drive: Drive, config: PerceptionConfig, patch_size: int, limit: int = 0
 ) -> Iterator[tuple[RecordedImage, LidarView | None]]:
-    """Yield a drive's images, each with the newest scan as the camera sees it.
-
-    Args:
-        drive: The recording.
-        config: Of the perception: how near in time a scan must be.
-        patch_size: Side of a patch, pixels.
-        limit: First images only; 0: all.
-    """
-    cameras = CameraTracker()
-    scans = ScanReplay(drive, config, patch_size, cameras)
-    newest: tuple[PatchPrior, LidarView] | None = None
-    for event in drive.events(limit):
-        if isinstance(event, CameraInfo):
-            cameras.put(event)
-        elif isinstance(event, Scan):
-            newest = scans.project(event)
-        elif newest is None:
-            yield event, None
-        else:
-            away_ms = abs(event.header.stamp_ns - newest[0].header.stamp_ns) / 1e6
-            yield event, newest[1] if away_ms <= config.lidar.max_age_ms else None
+    """Yield the images of `sets_with_views` one by one."""
+    for images in sets_with_views(drive, config, patch_size, limit):
+        yield from images
 
 
 def roles_of_returns(depth: NDArray[np.float32], camera: Camera, t_base_camera: Matrix) -> Roles:

@@ -4,12 +4,15 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pdn_ros.config import build
 from pdn_ros.errors import InputError
 from pdn_ros.files import require_writable
 from pdn_ros.perception.config import PerceptionConfig
 
+CAMERA: Final = "{camera}"
+"""Stands for a camera's name in the name of a topic."""
 Progress = Callable[[int, int], None]
 """Called with the steps done and their total."""
 
@@ -29,6 +32,9 @@ class Rate:
 class ReplaySettings:
     """The options of `pdn evaluate`; an empty topic is found by its type.
 
+    `cameras`: names of a rig's cameras; in a topic `{camera}` stands for the name. None: a single
+    camera.
+
     `true_masks`: the grid is made from the recording's true masks, to judge geometry alone.
     `rerun`: a file for rerun's viewer, to be written, too.
     """
@@ -37,6 +43,7 @@ class ReplaySettings:
     out: Path
     live: bool = False
     rate: Rate = Rate()
+    cameras: tuple[str, ...] = ()
     image: str = ""
     camera_info: str = ""
     points: str = ""
@@ -56,7 +63,7 @@ class ReplaySettings:
         Raises:
             InputError: A value does not fit.
         """
-        names = ("mode", "budget", "backend", "precision", "weights")
+        names = ("cameras", "mode", "budget", "backend", "precision", "weights")
         return build(PerceptionConfig, {name: getattr(self, name) for name in names})
 
     def check(self) -> None:

@@ -7,16 +7,18 @@ from pathlib import Path
 from pdn_ros.classes import ClassSet
 from pdn_ros.geometry.transforms import Matrix, move_points
 from pdn_ros.replay.drive import BASE, Drive, RecordedImage, Scan
-from pdn_ros.replay.output import Output
+from pdn_ros.replay.output import Output, Seen
 from pdn_ros.viewer.recording import recording
 from pdn_ros.viewer.scene import Scene
 
-Add = Callable[[RecordedImage, Output], None]
+Add = Callable[[Seen], None]
 
 
 @contextmanager
 def viewed(path: Path, drive: Drive, classes: ClassSet) -> Iterator[Add]:
-    """Yield a function that takes every image with its output; `path` is complete at the end.
+    """Yield a function that takes every set of images; `path` is complete at the end.
+
+    Of a rig it shows the first camera and the grid of all.
 
     Raises:
         InputError: `path` cannot be written.
@@ -33,12 +35,22 @@ class _DriveScene:
         self._scan: Scan | None = None
         self._world = BASE
 
-    def add(self, recorded: RecordedImage, output: Output) -> None:
-        """Log an image with what is known and what came of it."""
+    def add(self, seen: Seen) -> None:
+        """Log a set with what is known and what came of it."""
+        grids = [(one.header, o.grids["fused"]) for one, o in seen if "fused" in o.grids]
+        for _, grid in grids:
+            self._world = grid.frame
+        for recorded, output in seen:
+            if recorded.camera == self._drive.first.name:
+                self._add_image(recorded, output)
+        for header, grid in grids:
+            self._scene.grid(header.stamp_ns, grid)
+
+    def _add_image(self, recorded: RecordedImage, output: Output) -> None:
         if recorded.image is None:
             return
         scene, image, stamp_ns = self._scene, recorded.image, recorded.header.stamp_ns
-        self._place(recorded, output)
+        self._place(recorded)
         scene.image(stamp_ns, image)
         if output.mask is not None:
             scene.mask(stamp_ns, output.mask)
@@ -48,19 +60,15 @@ class _DriveScene:
         if recorded.scan is not None and recorded.scan is not self._scan:
             self._scan = recorded.scan
             self._add_scan(recorded.scan)
-        if "fused" in output.grids:
-            scene.grid(stamp_ns, output.grids["fused"])
         if recorded.boxes is not None:
             scene.boxes(stamp_ns, recorded.boxes)
         scene.figures(stamp_ns, "age", {"age": output.age_ms, "latency": output.latency_ms})
         if output.error:
             scene.message(stamp_ns, output.error, "ERROR")
 
-    def _place(self, recorded: RecordedImage, output: Output) -> None:
+    def _place(self, recorded: RecordedImage) -> None:
         """Log where robot and camera are, as far as the transforms say it."""
         header = recorded.header
-        if "fused" in output.grids:
-            self._world = output.grids["fused"].frame
         robot = self._lookup(self._world, BASE, header.stamp_ns)
         if robot is not None:
             self._scene.robot(header.stamp_ns, robot)

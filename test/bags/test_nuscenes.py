@@ -236,7 +236,7 @@ def test_odometry_starts_level_at_the_first_pose(converted):
 def test_replay_gives_each_image_its_scan_and_boxes(converted, tmp_path):
     with Bag(converted.path) as bag:
         drive = Drive.open(bag, ReplaySettings(bag=converted.path, out=tmp_path))
-        assert drive.image.name == FRONT
+        assert drive.first.image.name == FRONT
         images = list(drive.images())
         assert len(images) == len(converted.data("CAM_FRONT"))
         for image in images:

@@ -53,5 +53,5 @@ def test_an_image_comes_after_the_scan_of_the_same_time() -> None:
         return Message(topic, stamp, b"", "")
 
     source = [message("i", 1), message("p", 1), message("p", 2), message("i", 2), message("i", 3)]
-    order = [(m.topic, m.stamp_ns) for m in in_order(iter(source), "i")]
+    order = [(m.topic, m.stamp_ns) for m in in_order(iter(source), {"i"})]
     assert order == [("p", 1), ("i", 1), ("p", 2), ("i", 2), ("i", 3)]

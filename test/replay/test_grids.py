@@ -55,7 +55,7 @@ def test_a_perfect_grid_in_another_frame_scores_one() -> None:
     back = np.linalg.inv(t_grid_truth)
     turned = truth.at(planar(back, other.centers()))
     tally = GridTally()
-    tally.add(Grid(turned, other.origin_xy, 0.5, "map"), truth, t_grid_truth, AHEAD)
+    tally.add(Grid(turned, other.origin_xy, 0.5, "map"), truth, t_grid_truth, [AHEAD])
     figures = tally.metrics()
     assert (figures.free_iou, figures.occupied_iou) == (1.0, 1.0)
     assert (figures.false_free, figures.unknown_share) == (0.0, 0.0)
@@ -71,7 +71,7 @@ def test_a_wall_called_free_is_false_free_and_what_is_hidden_does_not_count() ->
     said[10:, 10] = 0  # the half with y > 0 is called free
     said[:, 12] = 0
     tally = GridTally()
-    tally.add(grid(said), truth, np.eye(4), AHEAD)
+    tally.add(grid(said), truth, np.eye(4), [AHEAD])
     # At x = 5.25 the sector of +-0.4 rad reaches to |y| = 2.22: centers at +-0.25 ... +-1.75.
     assert tally.metrics().false_free == 0.5
     assert tally.scores.obstacles.tolist() == [4, 8]
@@ -82,7 +82,7 @@ def test_unknown_counts_apart_from_the_iou() -> None:
     said = wall()
     said[:, :4] = -1
     tally = GridTally()
-    tally.add(grid(said), truth, np.eye(4), AHEAD)
+    tally.add(grid(said), truth, np.eye(4), [AHEAD])
     assert tally.metrics().free_iou == 1.0
     in_sector = AHEAD.contains(truth.centers())
     assert tally.metrics().unknown_share == in_sector[:, :4].sum() / in_sector.sum()

@@ -20,7 +20,7 @@ def test_key_frames_are_those_with_a_mask(drive: Path) -> None:
             assert recorded.image is not None
             mask = np.zeros(recorded.image.shape[:2], dtype=np.uint8)
             output = Output(mask=None if recorded.index in (1, 2) else mask)
-            presenter.add(recorded, output, FrameRow(recorded.index, recorded.header.stamp_ns))
+            presenter.add([(recorded, output)], [FrameRow(recorded.index, 0)])
     assert [frame.index for frame in presenter.frames] == [0, 3, 4]
     assert [round(frame.seconds, 3) for frame in presenter.frames] == [0.0, 0.3, 0.4]
     assert all(set(frame.views) == {"camera", "mask"} for frame in presenter.frames)

@@ -44,7 +44,7 @@ def test_the_nodes_and_replay_give_the_same_masks_patches_and_grids(
         settings = ReplaySettings(bag=drive, out=tmp_path / way, live=True, rate=Rate(2.0, True))
         with Bag(drive) as bag:
             source = kind(settings, Drive.open(bag, settings), config)
-            outputs = list(source.outputs(lambda *_: None))
+            outputs = [pair for seen in source.outputs(lambda *_: None) for pair in seen]
         assert [output.error for _, output in outputs] == [""] * 5
         ways[way] = recorded(settings.out)
     stamps = sorted(ways["replay"][MASK])

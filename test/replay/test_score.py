@@ -43,6 +43,6 @@ def test_a_scan_counts_where_it_was_taken(tmp_path: Path) -> None:
         drive = Drive.open(recording, settings)
         scorer = Scorer(drive, load_classes("street"), live=False)
         for image in drive.images():
-            scorer.add(image, Output(grids={"fused": grid}))
+            scorer.add([(image, Output(grids={"fused": grid}))])
         # One return from the foot of the wall is taken for an obstacle before it.
         assert scorer.metrics(1.0).returns_in_free_share < 0.01
