@@ -19,7 +19,7 @@ from pdn_ros.network import PatchDriveNet
 from pdn_ros.perception.config import PerceptionConfig
 from pdn_ros.replay import recorded
 from pdn_ros.replay.drive import Drive, in_order
-from pdn_ros.replay.output import MASK, OCCUPANCY, Seen, topic_of, types_of
+from pdn_ros.replay.output import MASK, OCCUPANCY, Seen, topic_of, types_of, within
 from pdn_ros.replay.recorded import Arrival, Arrivals
 from pdn_ros.replay.results import NAN
 from pdn_ros.replay.settings import Progress, ReplaySettings
@@ -92,10 +92,10 @@ class Live:
         for camera in self.drive.cameras.values():
             own = {
                 "image/compressed" if compressed else "image": camera.image.name,
-                "lidar_prior": f"/lidar_projection/{_within(camera.name, 'prior')}",
-                "lidar_depth": f"/lidar_projection/{_within(camera.name, 'depth')}",
+                "lidar_prior": f"/lidar_projection/{within(camera.name, 'prior')}",
+                "lidar_depth": f"/lidar_projection/{within(camera.name, 'depth')}",
             }
-            remaps |= {_within(camera.name, name): topic for name, topic in own.items()}
+            remaps |= {within(camera.name, name): topic for name, topic in own.items()}
         usual = flatten(PerceptionConfig())
         values: dict[str, object] = {
             name: parameter.plain
@@ -117,7 +117,7 @@ class Live:
     def _arguments(self, remaps: dict[str, str], values: dict[str, object]) -> list[str]:
         for camera in self.drive.cameras.values():
             if camera.info:
-                remaps = {**remaps, _within(camera.name, "camera_info"): camera.info.name}
+                remaps = {**remaps, within(camera.name, "camera_info"): camera.info.name}
         arguments = ["--ros-args"]
         for name, value in {"use_sim_time": True, **values}.items():
             arguments += ["-p", f"{name}:={yaml_text(value)}"]
@@ -139,7 +139,7 @@ class Player(Participant):
         self._masks = {topic_of(MASK, name): name for name in drive.cameras}
         self._outputs = types_of(drive.cameras)
         priors = {
-            f"/lidar_projection/{_within(name, 'prior')}": "pdn_ros/msg/PatchPrior"
+            f"/lidar_projection/{within(name, 'prior')}": "pdn_ros/msg/PatchPrior"
             for name in drive.cameras
         }
         self._published_ns: dict[tuple[str, int], int] = {}
@@ -152,7 +152,7 @@ class Player(Participant):
         self._clock = self.node.create_publisher(
             message_type("rosgraph_msgs/msg/Clock"), "/clock", 10
         )
-        self._prior_awaited = False
+        self._priors_awaited: set[str] = set()
         self.node.create_subscription(
             message_type("diagnostic_msgs/msg/DiagnosticArray"), "/diagnostics", self._listen, 10
         )
@@ -302,7 +302,7 @@ class Player(Participant):
         names = list(self._images)
         if self._drive.points and count > 1:
             names.append(self._drive.points.name)
-            if not self._prior_awaited:  # the two nodes have not found each other
+            if len(self._priors_awaited) < len(self._images):  # the nodes have not met yet
                 return False
         heard = all(self._publishers[name].get_subscription_count() for name in names)
         return (
@@ -313,7 +313,9 @@ class Player(Participant):
 
     def _listen(self, message: Any) -> None:
         values = [(v.key, v.value) for status in message.status for v in status.values]
-        self._prior_awaited |= any(key == "prior" and value != "none" for key, value in values)
+        self._priors_awaited |= {
+            key for key, value in values if key.split(".")[-1] == "prior" and value != "none"
+        }
 
     def _publisher(self, topic: Topic) -> Any:
         latched = topic.latched or topic.name.endswith("tf_static")
@@ -339,8 +341,3 @@ def _speed(settings: ReplaySettings, drive: Drive) -> float:
         return settings.rate.value
     recorded_s = (drive.bag.end_ns - drive.bag.start_ns) / 1e9
     return settings.rate.value * recorded_s / max(1, drive.offered() - 1)
-
-
-def _within(camera: str, name: str) -> str:
-    """Return the name of a topic of one camera of a rig; of a single camera, the name itself."""
-    return f"{camera}/{name}" if camera else name

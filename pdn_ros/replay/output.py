@@ -25,9 +25,15 @@ TYPES: Final = {
 """Of a single camera; in a rig the first three have each camera's name: see `topic_of`."""
 
 
+def within(camera: str, name: str) -> str:
+    """Return the name of a topic of one camera of a rig; of a single camera, the name itself."""
+    return f"{camera}/{name}" if camera else name
+
+
 def topic_of(topic: str, camera: str) -> str:
-    """Return an output topic of one camera of a rig; of a single camera, the topic itself."""
-    return topic.replace("/perception/", f"/perception/{camera}/") if camera else topic
+    """Return an output topic, such as `MASK`, of one camera."""
+    node, _, name = topic.rpartition("/")
+    return f"{node}/{within(camera, name)}"
 
 
 def types_of(cameras: Iterable[str]) -> dict[str, str]:
