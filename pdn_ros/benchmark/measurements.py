@@ -75,6 +75,10 @@ class Row:
         words = (self.name.replace("_", " "), self.mode, self.backend, self.precision, size, k)
         return " ".join(word for word in words if word)
 
+    def untimed(self) -> Self:
+        """Return what was measured without its figures."""
+        return replace(self, p50_ms=NAN, p95_ms=NAN, p99_ms=NAN, peak_mb=NAN, running_mb=NAN)
+
     def timed(self, times_ms: Sequence[float]) -> Self:
         """Return the row with the percentiles of a timing."""
         found = Quantiles.of(times_ms)

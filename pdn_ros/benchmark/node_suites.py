@@ -22,7 +22,7 @@ from pdn_ros.benchmark.session import (
     session,
 )
 from pdn_ros.benchmark.settings import UHD, BenchmarkSettings
-from pdn_ros.benchmark.system import most_memory_mb, own_memory_mb
+from pdn_ros.benchmark.system import own_memory_mb
 from pdn_ros.benchmark.timing import BLOCK
 from pdn_ros.replay.settings import Progress
 
@@ -77,7 +77,7 @@ def node(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], di
             done += count
             progress(done, settings.frames)
         said = running.probe.diagnostics()
-        peaks = {name: most_memory_mb(running.pid(name)) for name in names}
+        peaks = {name: running.memory_mb(name) for name in names}
     rows = rows_of(times, peaks, said["backend"], settings.size)
     return [replace(row, precision=said["precision"]) for row in rows], ratios_of(times)
 
@@ -301,7 +301,7 @@ def start(settings: BenchmarkSettings, progress: Progress) -> tuple[list[Row], d
                 camera.publish()
                 time.sleep(_PERIOD_S)
             times.append((arrivals[0].at_ns - running.begun_ns) / 1e6)
-            peak_mb = max(peak_mb, most_memory_mb(running.pid(PERCEPTION)))
+            peak_mb = max(peak_mb, running.memory_mb(PERCEPTION))
         progress(i + 1, settings.starts)
     width, height = settings.size
     row = Row(name="cold_start", mode="patch", width=width, height=height, note="files in cache")

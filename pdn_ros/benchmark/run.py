@@ -76,6 +76,10 @@ def _suite(name: str) -> Suite:
         from pdn_ros.benchmark.deadline_suite import deadline
 
         return deadline
+    if name == "rig":
+        from pdn_ros.benchmark.rig_suite import rig
+
+        return rig
     if name == "soak":
         from pdn_ros.benchmark.soak import soak
 

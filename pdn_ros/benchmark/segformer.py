@@ -7,7 +7,6 @@ neither time nor memory.
 
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
-from dataclasses import replace
 from importlib.util import find_spec
 from itertools import count
 from typing import Final
@@ -61,7 +60,7 @@ def against_segformer(
                 done=lambda: progress(next(steps), 2 * len(backends)),
             )
             rows += [
-                _with_memory(row, workers[case])
+                workers[case].with_memory(row)
                 for row, case in zip(found, (ours, theirs), strict=True)
             ]
     return rows, segformer_ratios(rows)
@@ -87,10 +86,3 @@ def require_transformers() -> None:
         raise InputError(
             "suite segformer: needs the transformers library: pip install pdn_ros[bench]"
         )
-
-
-def _with_memory(row: Row, worker: WorkerProcess) -> Row:
-    if not row.frames:
-        return row
-    memory = worker.memory()
-    return replace(row, peak_mb=memory.peak_mb, running_mb=memory.running_mb)

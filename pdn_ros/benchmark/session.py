@@ -18,6 +18,7 @@ from std_msgs.msg import Float32
 from tf2_msgs.msg import TFMessage
 
 from pdn_ros.benchmark.settings import BenchmarkSettings
+from pdn_ros.benchmark.system import most_memory_mb
 from pdn_ros.benchmark.worker import picture
 from pdn_ros.harness.participant import REPLY_S, SENSOR, Participant, reliable, serialize, wait_for
 from pdn_ros.harness.processes import MODULES, NodeProcess, enter_own_domain, running
@@ -151,7 +152,7 @@ class Listener:
             return self._changed.wait_for(found, timeout_s) or None
 
     def _subscribe(self, name: str, output: str) -> Any:
-        kind = _TYPES[output]
+        kind = _TYPES.get(output) or _TYPES[output.rpartition("/")[2]]
 
         def take(data: bytes) -> None:
             at_ns = time.time_ns()
@@ -182,7 +183,7 @@ class Probe(Participant):
         return ImagePublisher(self.node, prefix, *size)
 
     def listen(self, name: str, *outputs: str) -> Listener:
-        """Listen to outputs of the node of this name."""
+        """Listen to outputs of the node of this name, such as `mask` or `front/mask`."""
         return Listener(self.node, name, outputs)
 
     def diagnostics(self) -> dict[str, str]:
@@ -218,6 +219,10 @@ class Session:
     def pid(self, name: str) -> int:
         """Return a node's process id."""
         return self.started[name].process.pid
+
+    def memory_mb(self, name: str) -> float:
+        """Return a node's peak memory, 10^6 bytes."""
+        return most_memory_mb(self.pid(name))
 
     def check(self) -> None:
         """Raise ChildProcessError when a node has ended."""

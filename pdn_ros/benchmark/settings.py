@@ -11,7 +11,17 @@ Device = Literal["auto", "cpu", "cuda"]
 Size = tuple[int, int]
 """Width and height, pixels."""
 
-SUITES: Final = ("network", "segformer", "deadline", "node", "live", "memory", "start", "soak")
+SUITES: Final = (
+    "network",
+    "segformer",
+    "deadline",
+    "rig",
+    "node",
+    "live",
+    "memory",
+    "start",
+    "soak",
+)
 DEFAULT_SUITES: Final = tuple(suite for suite in SUITES if suite != "soak")
 """All suites but the one that takes half an hour."""
 QUICK_SUITES: Final = ("network", "node", "start")
@@ -32,6 +42,7 @@ class BenchmarkSettings:
         sizes: Image sizes of the network's table.
         shares: Shares of the patches to refine, besides the default quarter.
         size: Image size of everything else.
+        rig_size: Image size of a rig's cameras.
         device: Where the network runs.
         backends: Inference backends; empty: all that are installed.
         precision: Number format of the network; `auto`: the fastest of each backend.
@@ -50,6 +61,7 @@ class BenchmarkSettings:
     sizes: tuple[Size, ...] = (HD, FULL_HD, UHD)
     shares: tuple[float, ...] = (0.125, 0.5, 1.0)
     size: Size = FULL_HD
+    rig_size: Size = (1600, 900)
     device: Device = "auto"
     backends: tuple[str, ...] = ()
     precision: Precision = "auto"

@@ -18,7 +18,7 @@ class Case:
     """One thing to time, from an image in host memory to a mask in host memory.
 
     Attributes:
-        name: `network`, `deadline` or `segformer_b0`.
+        name: Such as `network`, `deadline` or `segformer_b0`.
         backend: What runs it.
         mode: Mode of PatchDriveNet; empty for another network.
         width: Of the image, pixels.
@@ -26,6 +26,7 @@ class Case:
         share: Share of the patches to refine; 0 is the default, a quarter.
         whole: Whether it gets all its frames, however long they take: a ratio uses it.
         deadline_ms: Time a frame may take; 0: no limit.
+        cameras: Images of the same size that share the budget.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Case:
     share: float = 0.0
     whole: bool = False
     deadline_ms: float = 0.0
+    cameras: int = 1
 
     def row(self, k: int) -> Row:
         """Return the row for the results."""

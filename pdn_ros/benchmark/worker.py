@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pdn_ros.benchmark.measurements import Row
 from pdn_ros.benchmark.segformer_model import Segformer
 from pdn_ros.benchmark.system import Energy, forget_most_memory, most_memory_mb
 from pdn_ros.benchmark.timing import EAGER, SEGFORMER, Case, Lap, Memory
-from pdn_ros.network import NetworkConfig, PatchDriveNet, patch_grid
+from pdn_ros.network import Frame, NetworkConfig, PatchDriveNet, patch_grid
 from pdn_ros.perception import Pipeline, PipelineConfig
 from pdn_ros.perception.config import Precision
 from pdn_ros.replay.results import NAN
@@ -66,6 +67,13 @@ class WorkerProcess:
         if not isinstance(memory, Memory):
             raise TypeError("no memory in the answer")
         return memory
+
+    def with_memory(self, row: Row) -> Row:
+        """Return the row of a timing with the process's peak memory."""
+        if not row.frames:
+            return row
+        memory = self.memory()
+        return replace(row, peak_mb=memory.peak_mb, running_mb=memory.running_mb)
 
     def close(self) -> None:
         """End the process."""
@@ -174,11 +182,19 @@ class Backend:
         )
         if config != self._pipeline.config:
             self._pipeline.reconfigure(config)
+        # Each camera sees another part of the picture.
+        frames = [
+            Frame(np.roll(image, i * case.width // case.cameras, axis=1) if i else image)
+            for i in range(case.cameras)
+        ]
         start = time.perf_counter()
-        result = self._pipeline.segment(image, confidence=False)
+        done = self._pipeline.segment_set(frames, confidence=False)
         spent = 1e3 * (time.perf_counter() - start)
-        precision = self._pipeline.precision
-        return Lap(spent, asdict(result.times), len(result.selected), precision=precision)
+        stages = {
+            name: sum(getattr(one.times, name) for one in done) for name in asdict(done[0].times)
+        }
+        k = sum(len(one.selected) for one in done)
+        return Lap(spent, stages, k, precision=self._pipeline.precision)
 
 
 class Eager:
@@ -202,7 +218,8 @@ def _budget(case: Case, network: NetworkConfig) -> int:
     """Return K; 0 means the default."""
     if not case.share:
         return 0
-    return max(1, round(case.share * patch_grid(case.height, case.width, network).count))
+    count = case.cameras * patch_grid(case.height, case.width, network).count
+    return max(1, round(case.share * count))
 
 
 @lru_cache(maxsize=4)

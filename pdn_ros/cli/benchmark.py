@@ -16,7 +16,7 @@ def benchmark(
         str,
         typer.Option(
             metavar="SUITE,...",
-            help="network, segformer, deadline, node, live, memory, start, soak; default: all "
+            help="network, segformer, deadline, rig, node, live, memory, start, soak; default: all "
             "that can run here, except soak.",
         ),
     ] = "",
