@@ -53,7 +53,7 @@ ARGUMENTS = {
     ),
     "device": ("", "auto, cpu or cuda; empty: what the parameter files say."),
     "lidar": ("true", "Start the lidar_projection node, which steers the patches."),
-    "rviz": ("false", "Start RViz with config/perception.rviz."),
+    "rviz": ("false", "Start RViz with config/perception.rviz, of a rig with config/rig.rviz."),
     "bag": ("", "Path of a rosbag2 to play with --clock; sets use_sim_time."),
     "use_sim_time": (
         "",
@@ -74,9 +74,12 @@ CHOICES = {"image_transport": str, "weights": str, "mode": str, "device": str, "
 CHOICES_OF_BOTH = {"autostart": bool, "use_sim_time": bool}
 # The variable's names in Fast DDS 2 (Jazzy) and 3 (Kilted and later).
 PROFILES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
-# The outputs that config/perception.rviz shows, of a rig those of its first camera, and the grid.
+# The outputs that config/perception.rviz shows: of the camera, and the grid.
 SHOWN = ("overlay", "saliency", "patch_markers", "costmap/points")
 GRID = ("occupancy", "occupancy_updates")
+# The cameras of config/rig.rviz, in whose places a rig's first three stand, and their outputs.
+SHOWN_CAMERAS = ("front", "left", "right")
+SHOWN_OF_EACH = ("overlay", "costmap/points")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -180,16 +183,17 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             executable="rviz2",
             name="rviz",
             namespace=given["namespace"],
-            arguments=["-d", str(CONFIG / "perception.rviz")],
+            arguments=["-d", str(CONFIG / ("rig.rviz" if cameras else "perception.rviz"))],
             parameters=[chosen({"use_sim_time": bool})],
             remappings=[
                 ("/camera/image_raw", image.replace(PLACE, names[0])),
                 ("/camera/camera_info", camera_info.replace(PLACE, names[0])),
                 ("/lidar/points", points),
+                *((f"/perception/{name}", f"perception/{name}") for name in (*GRID, *SHOWN)),
                 *(
-                    (f"/perception/{name}", f"perception/{of(first, name)}")
-                    for first, shown in (("", GRID), (names[0], SHOWN))
-                    for name in shown
+                    (f"/perception/{shown}/{name}", f"perception/{camera}/{name}")
+                    for shown, camera in zip(SHOWN_CAMERAS, cameras, strict=False)
+                    for name in SHOWN_OF_EACH
                 ),
             ],
             condition=IfCondition(given["rviz"]),

@@ -67,8 +67,11 @@ def outputs() -> set[str]:
     return {f"/perception/{name}" for name in (*publishers.TOPICS, "label_info", "classes")}
 
 
-def displays() -> dict[str, dict]:
-    found = read("perception.rviz")["Visualization Manager"]["Displays"]
+LAYOUTS = ("perception.rviz", "rig.rviz")
+
+
+def displays(layout: str = LAYOUTS[0]) -> dict[str, dict]:
+    found = read(layout)["Visualization Manager"]["Displays"]
     return {display["Name"]: display for display in found}
 
 
@@ -76,9 +79,11 @@ def topics(display: dict) -> list[dict]:
     return [value for key, value in display.items() if key in ("Topic", "Update Topic")]
 
 
-@pytest.mark.parametrize("name", displays())
-def test_rviz_knows_every_class_and_property(name):
-    display = displays()[name]
+@pytest.mark.parametrize(
+    ("layout", "name"), [(layout, name) for layout in LAYOUTS for name in displays(layout)]
+)
+def test_rviz_knows_every_class_and_property(layout, name):
+    display = displays(layout)[name]
     package, kind = display["Class"].split("/")
     assert package == "rviz_default_plugins"
     assert set(display) <= COMMON | DISPLAYS[kind]
@@ -87,7 +92,7 @@ def test_rviz_knows_every_class_and_property(name):
     for place in (display, *topics(display)):
         for key in CHOICES.keys() & place.keys():
             assert place[key] in CHOICES[key]
-    assert set(display.get("Visibility", {})) <= {*displays(), "Value"}
+    assert set(display.get("Visibility", {})) <= {*displays(layout), "Value"}
 
 
 def test_rviz_shows_the_grid_the_cloud_the_patches_and_the_camera():
@@ -170,6 +175,14 @@ def test_foxglove_plots_fields_that_messages_have():
             while not isinstance(kind, str):  # (type, size), of a sequence ((node, type), size)
                 kind = kind[0] if isinstance(kind[0], str | tuple) else kind[1]
         assert kind in ("float32", "uint32", "string"), path
+
+
+def test_rviz_shows_a_rig_s_cameras_and_one_grid():
+    kinds = [d["Class"].split("/")[1] for d in displays("rig.rviz").values()]
+    assert [kinds.count(kind) for kind in ("Image", "Map", "PointCloud2")] == [3, 1, 4]
+    for name, display in displays("rig.rviz").items():
+        if "points" in name or name == "LiDAR":
+            assert display["Topic"]["Reliability Policy"] == "Best Effort"
 
 
 def test_static_layer_reads_a_grid_of_probabilities():

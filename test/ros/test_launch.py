@@ -41,11 +41,13 @@ node = rclpy.create_node("x", automatically_declare_parameters_from_overrides=Tr
 names = ["image", "image/compressed", "camera_info", "points", "lidar_prior", "lidar_depth"]
 names += ["front/image", "front/camera_info", "front/lidar_prior", "left/image/compressed"]
 names += ["/camera/image_raw", "/camera/camera_info", "/lidar/points", "/perception/overlay"]
+names += ["/perception/front/overlay", "/perception/left/overlay"]
 Path(os.environ["SAID"], Path(sys.argv[0]).name).write_text(json.dumps({{
     "name": node.get_fully_qualified_name(),
     "parameters": {{k: p.value for k, p in node.get_parameters_by_prefix("").items()}},
     "topics": {{name: node.resolve_topic_name(name) for name in names}},
     "environment": dict(os.environ),
+    "arguments": sys.argv,
 }}))
 """
 PLAYER = """#!/bin/sh
@@ -70,16 +72,23 @@ def test_every_argument_of_the_contract_is_described():
     assert [name for name, (default, _) in arguments.items() if default is None] == ["image"]
 
 
-def test_rviz_shows_what_the_launch_file_remaps():
-    displays = yaml.safe_load((ROOT / "config/perception.rviz").read_text())
-    topics = {
+def shown_in(layout: str) -> set[str]:
+    displays = yaml.safe_load((ROOT / "config" / layout).read_text())
+    return {
         display[key]["Value"]
         for display in displays["Visualization Manager"]["Displays"]
         for key in ("Topic", "Update Topic")
         if key in display
     }
-    shown = {f"/perception/{name}" for name in (*table("SHOWN"), *table("GRID"))}
-    assert topics == shown | {"/camera/image_raw", "/lidar/points"}
+
+
+def test_rviz_shows_what_the_launch_file_remaps():
+    grid = {f"/perception/{name}" for name in table("GRID")}
+    own = {f"/perception/{name}" for name in table("SHOWN")}
+    assert shown_in("perception.rviz") == own | grid | {"/camera/image_raw", "/lidar/points"}
+    cameras, outputs = table("SHOWN_CAMERAS"), table("SHOWN_OF_EACH")
+    own = {f"/perception/{camera}/{name}" for camera in cameras for name in outputs}
+    assert shown_in("rig.rviz") == own | grid | {"/lidar/points"}
 
 
 class Said(dict):
@@ -287,8 +296,15 @@ def test_a_rig_s_topics_are_joined_camera_by_camera(start):
         assert said.topic("front/camera_info", node) == "/front/camera_info"
     assert said.topic("left/image/compressed") == "/left/image_raw/compressed"
     assert said.topic("front/lidar_prior") == "/lidar_projection/front/prior"
-    assert said.topic("/camera/image_raw", "rviz2") == "/front/image_raw"
-    assert said.topic("/perception/overlay", "rviz2") == "/perception/front/overlay"
+    assert any(one.endswith("config/rig.rviz") for one in said["rviz2"]["arguments"])
+
+
+def test_a_rig_of_other_names_takes_the_places_of_rviz_s_three(start):
+    said = start(cameras="cam_1,cam_2", image="/{camera}/image", namespace="robot", rviz="true")
+    shown = {"front": "cam_1", "left": "cam_2"}
+    for place, camera in shown.items():
+        expected = f"/robot/perception/{camera}/overlay"
+        assert said.topic(f"/perception/{place}/overlay", "rviz2") == expected
 
 
 @pytest.mark.parametrize(
