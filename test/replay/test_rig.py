@@ -10,52 +10,15 @@ import wall
 
 from pdn_ros.bags import layout
 from pdn_ros.bags.reader import Bag
-from pdn_ros.bags.writer import DriveWriter, RawWriter
+from pdn_ros.bags.writer import RawWriter
 from pdn_ros.classes import load_classes
 from pdn_ros.errors import InputError
-from pdn_ros.messages.boxes import Box
 from pdn_ros.messages.occupancy import Grid
 from pdn_ros.replay.drive import Drive
 from pdn_ros.replay.output import Output
 from pdn_ros.replay.run import run
 from pdn_ros.replay.score import Scorer
 from pdn_ros.replay.settings import ReplaySettings
-
-FRAMES = 3
-NAMES = ("ahead", "left")
-TO_THE_LEFT = np.array([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
-ROAD, BUILDING = 3, 1
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("bags") / "rig"
-    rng = np.random.default_rng(5)
-    small = wall.camera().resized(wall.WIDTH // 2, wall.HEIGHT // 2)
-    cameras = {"ahead": wall.camera(), "left": small}
-    with DriveWriter(path) as writer:
-        writer.static_transforms(
-            [
-                (layout.BASE, "ahead_optical", wall.T_BASE_OPTICAL),
-                (layout.BASE, "left_optical", TO_THE_LEFT @ wall.T_BASE_OPTICAL),
-                (layout.BASE, layout.LIDAR, wall.T_BASE_LIDAR),
-            ]
-        )
-        data, origin, resolution = wall.truth_grid()
-        for i in range(FRAMES):
-            stamp = wall.START_NS + i * wall.PERIOD_NS
-            writer.transform(stamp, layout.ODOM, layout.BASE, np.eye(4))
-            writer.points(stamp, wall.scan(rng))
-            writer.occupancy(stamp, Grid(data, origin, resolution, layout.ODOM))
-            writer.boxes(stamp, [Box((12.0, 0.0, 1.0), 0.0, (0.4, 2.0, 2.0), "vehicle", 7)])
-            for name, label, late_ns in (("ahead", BUILDING, 0), ("left", ROAD, 7_000_000)):
-                camera = cameras[name]
-                size = (camera.height, camera.width)
-                writer.transform(stamp + late_ns, layout.ODOM, layout.BASE, np.eye(4))
-                writer.camera_info(stamp + late_ns, camera, name)
-                writer.image(stamp + late_ns, rng.integers(0, 255, (*size, 3), np.uint8), name)
-                writer.mask(stamp + late_ns, np.full(size, label, np.uint8), name)
-    return path
 
 
 def settings(bag: Path, out: Path, **values: object) -> ReplaySettings:
@@ -64,7 +27,7 @@ def settings(bag: Path, out: Path, **values: object) -> ReplaySettings:
 
 def test_each_image_has_its_cameras_truth_and_calibration(rig: Path, tmp_path: Path) -> None:
     with Bag(rig) as bag:
-        drive = Drive.open(bag, settings(rig, tmp_path, cameras=NAMES))
+        drive = Drive.open(bag, settings(rig, tmp_path, cameras=wall.NAMES))
         images = list(drive.images(2))
         assert drive.offered(2) == 2
         assert [(one.camera, one.index) for one in images] == [
@@ -74,7 +37,9 @@ def test_each_image_has_its_cameras_truth_and_calibration(rig: Path, tmp_path: P
             assert one.image is not None
             assert one.mask is not None
             assert one.mask.shape == one.image.shape[:2]
-            assert set(np.unique(one.mask)) == {BUILDING if one.camera == "ahead" else ROAD}
+            assert set(np.unique(one.mask)) == {
+                wall.BUILDING if one.camera == "ahead" else wall.ROAD
+            }
             camera = drive.camera_of(one)
             assert camera is not None
             assert (camera.height, camera.width) == one.image.shape[:2]
@@ -88,12 +53,12 @@ def test_one_camera_of_a_rig_finds_its_own_truth(rig: Path, tmp_path: Path) -> N
         (image,) = drive.images(1)
     assert image.camera == ""
     assert image.mask is not None
-    assert set(np.unique(image.mask)) == {ROAD}
+    assert set(np.unique(image.mask)) == {wall.ROAD}
 
 
 def test_topics_by_pattern_and_a_camera_that_is_not_there(rig: Path, tmp_path: Path) -> None:
     with Bag(rig) as bag:
-        named = settings(rig, tmp_path, cameras=NAMES, image="/{camera}/image_raw")
+        named = settings(rig, tmp_path, cameras=wall.NAMES, image="/{camera}/image_raw")
         topics = [camera.image.name for camera in Drive.open(bag, named).cameras.values()]
         assert topics == ["/ahead/image_raw", "/left/image_raw"]
         with pytest.raises(InputError, match="no camera images of 'right'"):
@@ -103,12 +68,14 @@ def test_topics_by_pattern_and_a_camera_that_is_not_there(rig: Path, tmp_path: P
 def test_scores_of_each_camera_and_of_all(rig: Path, tmp_path: Path) -> None:
     """Masks that call everything building: right ahead, wrong to the left, which is a quarter."""
     with Bag(rig) as bag:
-        drive = Drive.open(bag, settings(rig, tmp_path, cameras=NAMES))
+        drive = Drive.open(bag, settings(rig, tmp_path, cameras=wall.NAMES))
         scorer = Scorer(drive, load_classes("street"), live=False)
         images = list(drive.images(1))
-        rows = scorer.add([(one, Output(mask=np.full_like(one.mask, BUILDING))) for one in images])
+        rows = scorer.add(
+            [(one, Output(mask=np.full_like(one.mask, wall.BUILDING))) for one in images]
+        )
         metrics = scorer.metrics(1.0)
-    assert [row.camera for row in rows] == list(NAMES)
+    assert [row.camera for row in rows] == list(wall.NAMES)
     assert metrics.cameras["ahead"].masks.per_class_iou["building"] == 1.0
     assert metrics.cameras["left"].masks.per_class_iou["building"] == 0.0
     assert metrics.per_class_iou["building"] == pytest.approx(0.8)  # 4 parts of 5
@@ -123,7 +90,7 @@ def test_the_grid_counts_where_any_camera_looks(rig: Path, tmp_path: Path) -> No
     y = origin[1] + resolution * (np.arange(data.shape[0]) + 0.5)
     known = np.where(np.abs(y[:, None]) < 0.8 * (x[None] - 1.0), data, -1).astype(np.int8)
     unknown = {}
-    for cameras in (("ahead",), NAMES):
+    for cameras in (("ahead",), wall.NAMES):
         with Bag(rig) as bag:
             drive = Drive.open(bag, settings(rig, tmp_path, cameras=cameras))
             scorer = Scorer(drive, load_classes("street"), live=False)
@@ -134,7 +101,7 @@ def test_the_grid_counts_where_any_camera_looks(rig: Path, tmp_path: Path) -> No
             unknown[cameras] = scorer.metrics(1.0).grid["fused"].unknown_share
     assert unknown[("ahead",)] < 0.01
     # Two sectors of the same shape; the left one, cut off at 10 m, is unknown but for its edge.
-    assert 0.2 < unknown[NAMES] < 0.6
+    assert 0.2 < unknown[wall.NAMES] < 0.6
 
 
 def test_the_whole_evaluation(rig: Path, tmp_path: Path) -> None:
@@ -147,11 +114,11 @@ def test_the_whole_evaluation(rig: Path, tmp_path: Path) -> None:
             data = bytes(message.data)
             cut = message.topic == "/left/image_raw" and message.stamp_ns > wall.START_NS + 2e8
             writer.write(message.topic, message.stamp_ns, data[:500] if cut else data)
-    outcome = run(settings(damaged, out, cameras=NAMES), lambda *_: None)
+    outcome = run(settings(damaged, out, cameras=wall.NAMES), lambda *_: None)
     metrics = json.loads((out / "metrics.json").read_text())
-    assert (metrics["frames"], metrics["failed"], metrics["dropped"]) == (2 * FRAMES, 1, 0)
+    assert (metrics["frames"], metrics["failed"], metrics["dropped"]) == (2 * wall.SETS, 1, 0)
     assert metrics["cameras"]["left"]["failed"] == 1
-    assert metrics["cameras"]["ahead"]["boxes"]["boxes"] == FRAMES
+    assert metrics["cameras"]["ahead"]["boxes"]["boxes"] == wall.SETS
     assert metrics["cameras"]["left"]["boxes"]["boxes"] == 0
     # The LiDAR sees the wall and the ground ahead whatever the network says of random pixels.
     assert metrics["grid"]["lidar"]["false_free"] < 0.01
@@ -159,17 +126,17 @@ def test_the_whole_evaluation(rig: Path, tmp_path: Path) -> None:
     with (out / "frames.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["index"], row["camera"]) for row in rows] == [
-        (str(i), name) for i in range(FRAMES) for name in NAMES
+        (str(i), name) for i in range(wall.SETS) for name in wall.NAMES
     ]
     # One budget: a quarter of the patches of both, 3 x 2 and 2 x 1 of 128 pixels.
-    for i in range(FRAMES - 1):
+    for i in range(wall.SETS - 1):
         assert sum(int(row["selected"]) for row in rows if row["index"] == str(i)) == 2
     with Bag(out / "outputs") as bag:
         counts = {name: topic.count for name, topic in bag.topics.items()}
     assert counts == {
-        **{f"/perception/ahead/{name}": FRAMES for name in ("mask", "confidence", "patches")},
-        **{f"/perception/left/{name}": FRAMES - 1 for name in ("mask", "confidence", "patches")},
-        "/perception/occupancy": FRAMES,
+        **{f"/perception/ahead/{name}": wall.SETS for name in ("mask", "confidence", "patches")},
+        **{f"/perception/left/{name}": wall.SETS - 1 for name in ("mask", "confidence", "patches")},
+        "/perception/occupancy": wall.SETS,
     }
     text = (out / "report.html").read_text(encoding="utf-8")
     assert '<h2 id="cameras-title">Cameras</h2>' in text

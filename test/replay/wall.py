@@ -12,6 +12,10 @@ START_NS = 1_700_000_000_000_000_000
 T_BASE_OPTICAL = np.array(
     [[0, 0, 1, 1.0], [-1, 0, 0, 0], [0, -1, 0, 1.5], [0, 0, 0, 1]], dtype=np.float64
 )
+TO_THE_LEFT = np.array([[0.0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+NAMES, SETS = ("ahead", "left"), 3
+"""Of the rig: its cameras, and how often each took an image."""
+BUILDING, ROAD = 1, 3
 T_BASE_LIDAR = np.eye(4)
 T_BASE_LIDAR[2, 3] = 1.8
 
