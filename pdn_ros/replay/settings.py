@@ -76,6 +76,11 @@ class ReplaySettings:
         if not self.bag.exists():
             raise InputError(f"{self.bag}: no such bag: give a rosbag2 folder or an .mcap file")
         self.perception()
+        for option, topic in (("image", self.image), ("camera-info", self.camera_info)):
+            if topic and self.cameras and CAMERA not in topic:
+                raise InputError(f"{option} {topic}: put {CAMERA} where each camera's name stands")
+            if CAMERA in topic and not self.cameras:
+                raise InputError(f"{option} {topic}: name the cameras, --cameras front,left")
         if self.live and self.true_masks:
             raise InputError("true-masks: the nodes know their own masks alone; leave out --live")
         if self.out.resolve() == self.bag.resolve():

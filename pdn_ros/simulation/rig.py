@@ -55,7 +55,7 @@ RIGS: Final = {
         Mount("back", 180, (-0.6, 0.0, 1.5), 110),
     ),
 }
-"""Rigs of several cameras by name; neighboring views overlap, and `six` see all around."""
+"""Rigs of several cameras by name; `six` see all around."""
 
 ONE: Final = "one"
 """The single camera, whose lens and mounting vary with the seed."""

@@ -65,6 +65,21 @@ def test_topics_by_pattern_and_a_camera_that_is_not_there(rig: Path, tmp_path: P
             Drive.open(bag, settings(rig, tmp_path, cameras=("ahead", "right")))
 
 
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"cameras": wall.NAMES, "image": "/ahead/image_raw"}, "put {camera} where"),
+        ({"image": "/{camera}/image_raw"}, "name the cameras, --cameras"),
+        ({"cameras": ("a__b",)}, "cannot be part of a topic"),
+    ],
+)
+def test_names_and_topics_that_do_not_fit_are_one_line(
+    rig: Path, tmp_path: Path, values: dict[str, object], line: str
+) -> None:
+    with pytest.raises(InputError, match=line):
+        settings(rig, tmp_path / "out", **values).check()
+
+
 def test_scores_of_each_camera_and_of_all(rig: Path, tmp_path: Path) -> None:
     """Masks that call everything building: right ahead, wrong to the left, which is a quarter."""
     with Bag(rig) as bag:
