@@ -77,7 +77,16 @@ class Row:
 
     def untimed(self) -> Self:
         """Return what was measured without its figures."""
-        return replace(self, p50_ms=NAN, p95_ms=NAN, p99_ms=NAN, peak_mb=NAN, running_mb=NAN)
+        return replace(
+            self,
+            p50_ms=NAN,
+            p95_ms=NAN,
+            p99_ms=NAN,
+            peak_mb=NAN,
+            running_mb=NAN,
+            joules=NAN,
+            stages_ms={},
+        )
 
     def timed(self, times_ms: Sequence[float]) -> Self:
         """Return the row with the percentiles of a timing."""
