@@ -11,6 +11,8 @@ from pdn_ros.training.training_config import DataConfig, StageConfig, TrainingCo
 BATCH: Final = 4
 CROP: Final = (352, 480)
 """Window of the one-pass stages."""
+FROZEN: Final = 3
+"""First blocks that stay: edges and textures are the same everywhere, and a quarter of the time."""
 WINDOW: Final = (768, 1280)
 """Largest window of the patch stages: what the driver chooses from should be nearly the image."""
 WHOLE: Final = (1088, 1920)
@@ -37,6 +39,7 @@ def probe(data: Survey, processes: int = 1) -> StageConfig:
         steps=TRIED,
         batch=_shared(BATCH, processes),
         crop=CROP,
+        frozen_blocks=FROZEN,
         data=(DataConfig(spec=data.spec, scales=(0.75 * _context_scale(data), 1.1)),),
     )
 
