@@ -83,7 +83,7 @@ def in_time_order(pairs: tuple[Pair, ...], stamps: Path) -> tuple[Pair, ...]:
         return tuple(sorted(pairs, key=lambda pair: _natural(pair.name)))
     try:
         with stamps.open(newline="", encoding="utf-8") as file:
-            times = {Path(row["name"]).stem: int(row["stamp_ns"]) for row in csv.DictReader(file)}
+            times = {_stem(row["name"]): int(row["stamp_ns"]) for row in csv.DictReader(file)}
     except KeyError as error:
         raise InputError(f"{stamps}: no column {error}; it needs name and stamp_ns") from error
     except (OSError, ValueError, TypeError, csv.Error) as error:
@@ -91,6 +91,12 @@ def in_time_order(pairs: tuple[Pair, ...], stamps: Path) -> tuple[Pair, ...]:
     if absent := [pair.name for pair in pairs if pair.name not in times]:
         raise InputError(f"{stamps}: no line for image {absent[0]}; add it or remove the file")
     return tuple(sorted(pairs, key=lambda pair: (times[pair.name], _natural(pair.name))))
+
+
+def _stem(name: str) -> str:
+    """Return an image's name without its suffix, if it has one: stamps may have dots, too."""
+    path = Path(name)
+    return path.stem if path.suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def _natural(name: str) -> list[tuple[str, int]]:

@@ -28,7 +28,7 @@ def model_card(
         f" {seconds / 60:.1f} minutes with `pdn train`.",
         "",
         "```bash",
-        "ros2 launch pdn_ros perception.launch.py params_file:=... # with weights: PATH",
+        "ros2 run pdn_ros perception_node --ros-args -p weights:=$PWD/weights.safetensors",
         "pdn segment IMAGE --weights weights.safetensors --out result",
         "```",
         "",

@@ -11,6 +11,7 @@ from typing import Final
 import torch
 from lightning_fabric import Fabric
 
+from pdn_ros import machine
 from pdn_ros.classes import ClassSet, load_classes
 from pdn_ros.errors import InputError
 from pdn_ros.files import atomic, read_yaml
@@ -24,7 +25,7 @@ from pdn_ros.training.report import write_report
 from pdn_ros.training.schedule import TRIED, make_schedule, probe
 from pdn_ros.training.stage import Progress, State, TrainingStage
 from pdn_ros.training.survey import Survey, survey
-from pdn_ros.training.training_config import DataConfig, TrainingConfig
+from pdn_ros.training.training_config import DataConfig, Precision, TrainingConfig
 from pdn_ros.training.validation import score
 
 _SET_UP: Final = 8.0
@@ -67,7 +68,8 @@ def train_own(order: Order) -> None:
     name = order.classes or _own_classes(order.folder)
     classes = load_classes(name)
     data = survey(order.folder, classes)
-    fabric = launch(order.processes)
+    precision = _precision()
+    fabric = launch(order.processes, precision=precision)
     trial = TrainingConfig(
         name=order.out.resolve().name,
         classes=name,
@@ -75,6 +77,7 @@ def train_own(order: Order) -> None:
         validation=(DataConfig(spec=data.spec, split="val"),),
         init=None if order.start == "imagenet" else order.start,
         processes=order.processes,
+        precision=precision,
     )
     step, image = _measure(trial, classes, fabric)
     last_look = evaluation.COST * min(len(data.val), evaluation.MOST) * image
@@ -107,7 +110,7 @@ def resume_own(folder: Path, out: Path) -> None:
         InputError: There is nothing to go on with.
     """
     config = read_yaml(out / "config.yaml", TrainingConfig)
-    fabric = launch(config.processes)
+    fabric = launch(config.processes, precision=config.precision)
     data = survey(folder, load_classes(config.classes))
     train(config, out, fabric, resume=True)
     if fabric.is_global_zero:
@@ -147,6 +150,12 @@ def _own_classes(folder: Path) -> str:
     if not path.is_file():
         raise InputError(f"{folder}: no classes.yaml in it; give a class file with --classes")
     return str(path)
+
+
+def _precision() -> Precision:
+    """Return bfloat16 where the processor computes in it: a step then takes two thirds."""
+    fast = {"avx512_bf16", "amx_bf16"} & set(machine.instruction_sets())
+    return "bf16-mixed" if fast and not torch.cuda.is_available() else "32-true"
 
 
 def _measure(config: TrainingConfig, classes: ClassSet, fabric: Fabric) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from pdn_ros.classes import ClassSet
 from pdn_ros.metrics.confusion import at_size
 from pdn_ros.page import Picture, photo, share, write_page
 from pdn_ros.training.evaluation import BEFORE, MODES, Evaluation, Shown
+from pdn_ros.training.loop import SHIPPED
 from pdn_ros.training.survey import Survey
 from pdn_ros.training.training_config import TrainingConfig
 from pdn_ros.visualization import overlay
@@ -60,7 +61,8 @@ def write_report(
 
 
 def _start(config: TrainingConfig) -> str:
-    return "ImageNet's backbone" if config.init is None else f"the weights {config.init}"
+    known = {None: "ImageNet's backbone", SHIPPED: "the shipped weights"}
+    return known.get(config.init, f"{config.init}")
 
 
 def _cards(found: Evaluation) -> list[tuple[str, str, str]]:

@@ -11,8 +11,12 @@ from pdn_ros.training.training_config import DataConfig, StageConfig, TrainingCo
 BATCH: Final = 4
 CROP: Final = (352, 480)
 """Window of the one-pass stages."""
+FROZEN: Final = 3
+"""First blocks that stay: edges and textures are the same everywhere, and a quarter of the time."""
 WINDOW: Final = (768, 1280)
 """Largest window of the patch stages: what the driver chooses from should be nearly the image."""
+WHOLE: Final = (1088, 1920)
+"""The same of the driver's stage, which needs less memory."""
 TRIED: Final = 4
 """Steps that tell how fast the machine is."""
 VALIDATIONS: Final = 20
@@ -35,6 +39,7 @@ def probe(data: Survey, processes: int = 1) -> StageConfig:
         steps=TRIED,
         batch=_shared(BATCH, processes),
         crop=CROP,
+        frozen_blocks=FROZEN,
         data=(DataConfig(spec=data.spec, scales=(0.75 * _context_scale(data), 1.1)),),
     )
 
@@ -84,10 +89,7 @@ def _stages(
 ) -> tuple[StageConfig, ...]:
     """Share the time among the stages."""
     scale = _context_scale(data)
-    height, width = (
-        min(most, -(-n // 32) * 32)
-        for most, n in zip(WINDOW, (data.height, data.width), strict=True)
-    )
+    height, width = _within(WINDOW, data)
     patches = _checked(
         one_pass,
         name="patches",
@@ -110,14 +112,27 @@ def _stages(
     learned = _checked(
         patches, name="patches_learned", selection="straight_through", lr=7e-4, backbone_lr=1.2e-4
     )
-    driver = _checked(patches, name="driver_gain", objective="driver", oracle="gain", lr=2e-3)
+    driver = _checked(
+        patches,
+        name="driver_gain",
+        objective="driver",
+        oracle="gain",
+        crop=_within(WHOLE, data),
+        lr=2e-3,
+        ema=0.98,  # a short stage
+    )
     return (
-        _timed(one_pass, 0.45 * minutes),
+        _timed(_checked(one_pass, ema=0.998), 0.45 * minutes),
         dense,
         _timed(patches, 0.25 * minutes),
         _timed(learned, 0.22 * minutes),
         _timed(driver, 0.08 * minutes),
     )
+
+
+def _within(most: tuple[int, int], data: Survey) -> tuple[int, int]:
+    """Return a window around whole images, height and width, no larger than `most`."""
+    return min(most[0], -(-data.height // 32) * 32), min(most[1], -(-data.width // 32) * 32)
 
 
 def _checked(stage: StageConfig, **changes: Any) -> StageConfig:

