@@ -2,6 +2,7 @@
 
 import re
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,19 +30,33 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_memory_left_behind() -> Iterator[None]:
-    """Remove the shared memory of killed nodes: 70 MB each, which nothing else ever frees."""
-    before = set(SHARED_MEMORY.glob("*fastrtps_*"))
+    """Remove the shared memory of killed nodes: 70 MB each, which nothing else ever frees.
+
+    Only segments, which their owners map; locks and ports are small, and open in other ways.
+    """
     yield
-    left = set(SHARED_MEMORY.glob("*fastrtps_*")) - before
+    left = [path for path in _segments() - SEGMENTS_BEFORE if _age_s(path) > SETTLED_S]
     if left:
-        used = _mapped()
+        mapped = _mapped()
         for path in left:
-            if path.name not in used:
+            if path.name not in mapped:
                 path.unlink(missing_ok=True)
 
 
+def _segments() -> set[Path]:
+    found = SHARED_MEMORY.glob("fastrtps_*")
+    return {path for path in found if re.fullmatch("fastrtps_[0-9a-f]{16}", path.name)}
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_ctime
+    except FileNotFoundError:
+        return 0.0
+
+
 def _mapped() -> set[str]:
-    """Names of the shared memory that some process has open."""
+    """Names of the shared memory that some process uses."""
     found: set[str] = set()
     for maps in Path("/proc").glob("[0-9]*/maps"):
         try:
@@ -49,3 +64,8 @@ def _mapped() -> set[str]:
         except OSError:
             continue  # it has ended, or is another user's
     return found
+
+
+SEGMENTS_BEFORE = _segments()
+SETTLED_S = 5.0
+"""A younger segment may belong to a process that has yet to map it, seconds."""
