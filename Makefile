@@ -26,7 +26,7 @@ demo: setup
 	@$(RUN) bash support/demo.sh
 
 test: setup
-	@$(RUN) python -m pytest $(TESTS)
+	@$(RUN) python -m pytest -n 2 --dist loadfile $(TESTS)
 
 lint: setup
 	@. ./env.sh && ruff check

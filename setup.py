@@ -51,6 +51,7 @@ extras["dev"] = [
     "import-linter",
     "mypy",
     "pytest",
+    "pytest-xdist",
     "ruff",
     "scikit-learn",
     "scipy",
