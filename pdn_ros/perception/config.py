@@ -33,6 +33,11 @@ CameraNames = Annotated[tuple[str, ...], AfterValidator(_names)]
 """Names of a rig's cameras; none is a single camera without a name."""
 
 
+def camera_topic(camera: str, name: str) -> str:
+    """Return the name of a camera's topic: in a rig, behind the camera's own name."""
+    return f"{camera}/{name}" if camera else name
+
+
 class LidarConfig(Config):
     """How LiDAR steers the patches and measures the grid."""
 

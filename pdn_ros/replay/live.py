@@ -16,10 +16,10 @@ from pdn_ros.harness.participant import Participant, message_type, reliable
 from pdn_ros.harness.processes import NodeProcess, enter_own_domain, running
 from pdn_ros.messages.cdr import Reader, Writer, read_header, split_stamp
 from pdn_ros.network import PatchDriveNet
-from pdn_ros.perception.config import PerceptionConfig
+from pdn_ros.perception.config import PerceptionConfig, camera_topic
 from pdn_ros.replay import recorded
 from pdn_ros.replay.drive import Drive, in_order
-from pdn_ros.replay.output import MASK, OCCUPANCY, Seen, topic_of, types_of, within
+from pdn_ros.replay.output import MASK, OCCUPANCY, Seen, topic_of, types_of
 from pdn_ros.replay.recorded import Arrival, Arrivals
 from pdn_ros.replay.results import NAN
 from pdn_ros.replay.settings import Progress, ReplaySettings
@@ -92,10 +92,10 @@ class Live:
         for camera in self.drive.cameras.values():
             own = {
                 "image/compressed" if compressed else "image": camera.image.name,
-                "lidar_prior": f"/lidar_projection/{within(camera.name, 'prior')}",
-                "lidar_depth": f"/lidar_projection/{within(camera.name, 'depth')}",
+                "lidar_prior": f"/lidar_projection/{camera_topic(camera.name, 'prior')}",
+                "lidar_depth": f"/lidar_projection/{camera_topic(camera.name, 'depth')}",
             }
-            remaps |= {within(camera.name, name): topic for name, topic in own.items()}
+            remaps |= {camera_topic(camera.name, name): topic for name, topic in own.items()}
         usual = flatten(PerceptionConfig())
         values: dict[str, object] = {
             name: parameter.plain
@@ -117,7 +117,7 @@ class Live:
     def _arguments(self, remaps: dict[str, str], values: dict[str, object]) -> list[str]:
         for camera in self.drive.cameras.values():
             if camera.info:
-                remaps = {**remaps, within(camera.name, "camera_info"): camera.info.name}
+                remaps = {**remaps, camera_topic(camera.name, "camera_info"): camera.info.name}
         arguments = ["--ros-args"]
         for name, value in {"use_sim_time": True, **values}.items():
             arguments += ["-p", f"{name}:={yaml_text(value)}"]
@@ -139,7 +139,7 @@ class Player(Participant):
         self._masks = {topic_of(MASK, name): name for name in drive.cameras}
         self._outputs = types_of(drive.cameras)
         priors = {
-            f"/lidar_projection/{within(name, 'prior')}": "pdn_ros/msg/PatchPrior"
+            f"/lidar_projection/{camera_topic(name, 'prior')}": "pdn_ros/msg/PatchPrior"
             for name in drive.cameras
         }
         self._published_ns: dict[tuple[str, int], int] = {}

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pdn_ros.messages.occupancy import Grid
 from pdn_ros.messages.patches import PatchArray
+from pdn_ros.perception.config import camera_topic
 from pdn_ros.replay.drive import RecordedImage
 from pdn_ros.replay.results import NAN
 
@@ -25,15 +26,10 @@ TYPES: Final = {
 """Of a single camera; in a rig the first three have each camera's name: see `topic_of`."""
 
 
-def within(camera: str, name: str) -> str:
-    """Return the name of a topic of one camera of a rig; of a single camera, the name itself."""
-    return f"{camera}/{name}" if camera else name
-
-
 def topic_of(topic: str, camera: str) -> str:
     """Return an output topic, such as `MASK`, of one camera."""
     node, _, name = topic.rpartition("/")
-    return f"{node}/{within(camera, name)}"
+    return f"{node}/{camera_topic(camera, name)}"
 
 
 def types_of(cameras: Iterable[str]) -> dict[str, str]:

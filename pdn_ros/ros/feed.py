@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from pdn_ros.perception.config import camera_topic
 from pdn_ros.ros.diagnostics import Condition, Level
 from pdn_ros.ros.managed import ANSWER_S, SILENCE_S
-from pdn_ros.ros.names import of_camera
 
 LOSS_WINDOW: Final = 9
 """Polls over which the numbers of images and camera_infos are compared: 1.6 s."""
@@ -45,7 +45,7 @@ class Feed:
 
     def topic(self, name: str) -> str:
         """Return the name of one of the camera's inputs."""
-        return of_camera(self.name, name)
+        return camera_topic(self.name, name)
 
     def arrived(self, *, wanted: bool) -> None:
         """Note an image, and whether a mask of it is wanted."""

@@ -15,11 +15,10 @@ from pdn_ros.messages.patches import write_prior
 from pdn_ros.messages.points import read_points
 from pdn_ros.msg import PatchPrior
 from pdn_ros.perception.camera_tracker import CameraTracker
-from pdn_ros.perception.config import LidarProjectionConfig
+from pdn_ros.perception.config import LidarProjectionConfig, camera_topic
 from pdn_ros.perception.lidar import ScanProjector
 from pdn_ros.ros.decoding import decode
 from pdn_ros.ros.managed import ManagedNode
-from pdn_ros.ros.names import of_camera
 from pdn_ros.ros.qos import RELIABLE, latest_only
 from pdn_ros.ros.spin import run
 from pdn_ros.visualization import depth_overlay
@@ -45,7 +44,7 @@ class Target:
 
     def topic(self, name: str) -> str:
         """Return the name of one of the camera's topics."""
-        return of_camera(self.name, name)
+        return camera_topic(self.name, name)
 
 
 class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
@@ -64,7 +63,7 @@ class LidarProjectionNode(ManagedNode[LidarProjectionConfig]):
     def topics(self, config: LidarProjectionConfig) -> dict[str, tuple[type, QoSProfile]]:
         """Return the outputs."""
         cameras = config.cameras or ("",)
-        return {of_camera(camera, name): TOPICS[name] for camera in cameras for name in TOPICS}
+        return {camera_topic(camera, name): TOPICS[name] for camera in cameras for name in TOPICS}
 
     def setup(self, config: LidarProjectionConfig) -> None:
         """Make the projector."""

@@ -11,8 +11,8 @@ from rclpy.qos import QoSProfile
 
 from pdn_ros.config import AnyConfig
 from pdn_ros.errors import InputError
-from pdn_ros.ros.bond import Bond
 from pdn_ros.ros.diagnostics import Condition, Health, Level
+from pdn_ros.ros.lifecycle import Bond, answer_refused_transitions
 from pdn_ros.ros.namesakes import Namesakes
 from pdn_ros.ros.parameters import Parameters
 from pdn_ros.ros.qos import latest_only
@@ -78,7 +78,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
             ),
             post_callback=lambda _: self.reset("time jumped back"),
         )
-        self._answer_refused_transitions()
+        answer_refused_transitions(self, lambda: self._state)
 
     # For a subclass to implement.
 
@@ -328,19 +328,16 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
         if demanded and not self.inputs_on_demand:
             self.inputs_on_demand = self.subscribe_on_demand()
         elif not demanded:
-            self._close_inputs_on_demand()
+            self._close(self.inputs_on_demand)
         self.poll()
 
-    def _close_inputs_on_demand(self) -> None:
-        for subscription in self.inputs_on_demand:
-            self.destroy_subscription(subscription)
-        self.inputs_on_demand = []
+    def _close(self, subscriptions: list[Any]) -> None:
+        while subscriptions:
+            self.destroy_subscription(subscriptions.pop())
 
     def _close_inputs(self) -> None:
-        self._close_inputs_on_demand()
-        for subscription in self.inputs:
-            self.destroy_subscription(subscription)
-        self.inputs = []
+        self._close(self.inputs_on_demand)
+        self._close(self.inputs)
         if self.worker is not None:
             self.worker.slot.clear()
 
@@ -382,7 +379,7 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
             reasons = "; ".join(dict.fromkeys(self.health.reasons()))
             line = f"{what}s arrive and no {result} has come for {waited_s:.0f} s"
             yield Condition(Level.ERROR, f"{line}: {reasons}" if reasons else line)
-        if self._simulated_time():
+        if self.get_parameter("use_sim_time").value:
             if not self.get_clock().now().nanoseconds:
                 yield Condition(Level.WARN, "use_sim_time is set and nothing comes on /clock")
             return
@@ -394,9 +391,6 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
                 "a recording needs use_sim_time",
             )
 
-    def _simulated_time(self) -> bool:
-        return bool(self.get_parameter("use_sim_time").value)
-
     def _values(self) -> dict[str, str]:
         slot = self.worker.slot if self.worker is not None else None
         return {
@@ -404,21 +398,3 @@ class ManagedNode(LifecycleNode, Generic[AnyConfig]):  # type: ignore[misc]  # r
             "dropped": str(self._dropped + (slot.dropped if slot else 0)),
             **self.values(),
         }
-
-    def _answer_refused_transitions(self) -> None:
-        """Answer a transition that the state does not allow; rclpy raises and never replies."""
-        service = getattr(self, "_service_change_state", None)
-        if service is None:  # not public: other versions may do better by themselves
-            return
-        change_state = service.callback
-
-        def answer(request: Any, response: Any) -> Any:
-            try:
-                return change_state(request, response)
-            except Exception:  # noqa: BLE001 - of a type of the bindings, which is not public
-                wish = request.transition.label or f"transition {request.transition.id}"
-                self.get_logger().warning(f"{wish} refused: the node is {self._state}")
-                response.success = False
-                return response
-
-        service.callback = answer

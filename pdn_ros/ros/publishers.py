@@ -19,10 +19,9 @@ from pdn_ros.messages.patches import write_patches
 from pdn_ros.messages.points import write_organized_cloud
 from pdn_ros.msg import LabelInfo as ClassesMessage
 from pdn_ros.msg import PatchArray as PatchArrayMessage
-from pdn_ros.perception.config import PerceptionConfig
+from pdn_ros.perception.config import PerceptionConfig, camera_topic
 from pdn_ros.perception.perception import Observation, Perception
 from pdn_ros.ros.markers import patch_markers
-from pdn_ros.ros.names import of_camera
 from pdn_ros.ros.qos import LATCHED, RELIABLE, SENSOR
 from pdn_ros.visualization import overlay, saliency
 
@@ -63,7 +62,7 @@ NEED_PLACE = ("occupancy", "costmap/points", "patch_markers")
 
 def topic(camera: str, name: str) -> str:
     """Return the name of an output: behind its camera's, if it has one."""
-    return name if name in COMMON else of_camera(camera, name)
+    return name if name in COMMON else camera_topic(camera, name)
 
 
 def topics(cameras: Sequence[str]) -> dict[str, tuple[type, QoSProfile]]:

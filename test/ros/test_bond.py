@@ -9,7 +9,7 @@ pytestmark = pytest.mark.ros
 
 from rclpy.duration import Duration  # noqa: E402
 
-from pdn_ros.ros.bond import Bond  # noqa: E402
+from pdn_ros.ros.lifecycle import Bond  # noqa: E402
 
 
 def test_without_the_package_there_is_no_bond(probe, monkeypatch):

@@ -1,5 +1,6 @@
-"""The bond by which nav2's lifecycle_manager notices that a node has died."""
+"""What a lifecycle node owes those who manage it: a bond, and an answer to every request."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -51,3 +52,27 @@ class Bond:
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.heartbeat_period, message.heartbeat_timeout = PERIOD_S, TIMEOUT_S
         self._publisher.publish(message)
+
+
+def answer_refused_transitions(node: Node, state: Callable[[], str]) -> None:
+    """Have a node answer a transition that its state does not allow; rclpy raises, never replies.
+
+    Args:
+        node: A lifecycle node.
+        state: Returns the name of its state, for the log.
+    """
+    service = getattr(node, "_service_change_state", None)
+    if service is None:  # not public: other versions may do better by themselves
+        return
+    change_state = service.callback
+
+    def answer(request: Any, response: Any) -> Any:
+        try:
+            return change_state(request, response)
+        except Exception:  # noqa: BLE001 - of a type of the bindings, which is not public
+            wish = request.transition.label or f"transition {request.transition.id}"
+            node.get_logger().warning(f"{wish} refused: the node is {state()}")
+            response.success = False
+            return response
+
+    service.callback = answer
