@@ -14,6 +14,8 @@ CLASSES = {
         {"name": "traffic_light", "color": [255, 0, 0], "role": "static", "thin": True},
     ],
 }
+COLORS = np.zeros((256, 3), dtype=np.uint8)
+COLORS[:3] = [info["color"] for info in CLASSES["classes"]]
 
 
 def scene() -> np.ndarray:
@@ -36,3 +38,10 @@ def read_png(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         assert image.mode == "P"
         return np.array(image)
+
+
+def write_masks(folder: Path, *names: str, label: np.ndarray | None = None) -> None:
+    """Write masks of the scene, or of another label, in the classes' colors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        Image.fromarray(COLORS[scene() if label is None else label]).save(folder / name)
