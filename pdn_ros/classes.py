@@ -39,6 +39,11 @@ class ClassInfo(BaseModel):
     role: Role
     thin: bool = False
 
+    @property
+    def hex_color(self) -> str:
+        """The color as `#rrggbb`."""
+        return "#{:02x}{:02x}{:02x}".format(*self.color)
+
 
 class ClassSet(BaseModel):
     """The classes in id order: the position is the id."""

@@ -10,7 +10,7 @@ from typing import Final
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from pdn_ros.bags.reader import COMPRESSED_IMAGE, Bag
 from pdn_ros.datasets.folder import IMAGE_SUFFIXES
@@ -19,7 +19,6 @@ from pdn_ros.messages.cdr import Header, Reader, read_header
 from pdn_ros.messages.compressed import Pixels, read_image_file
 from pdn_ros.messages.images import read_image
 
-_ORIENTATION: Final = 0x0112  # EXIF
 _VIDEOS: Final = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 
 
@@ -94,7 +93,7 @@ def _as_is(image: Path) -> bytes | None:
     """Return the bytes of a JPEG or PNG file, unless its EXIF data turn it."""
     try:
         with Image.open(image, formats=("JPEG", "PNG")) as opened:
-            if opened.getexif().get(_ORIENTATION, 1) > 1:
+            if opened.getexif().get(ExifTags.Base.Orientation, 1) > 1:
                 return None
         return image.read_bytes()
     except (OSError, SyntaxError, ValueError, TypeError):

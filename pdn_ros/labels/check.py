@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from pdn_ros.classes import VOID, ClassSet
-from pdn_ros.datasets.base import read_ids
+from pdn_ros.datasets.base import evenly, read_ids
 from pdn_ros.errors import InputError
 from pdn_ros.labels.folder import IMAGES, LabelledFolder
 from pdn_ros.labels.source import Ids, plain
@@ -91,8 +91,7 @@ def inspect(data: LabelledFolder, weights: str, report: Callable[[int, int], Non
     for name in sorted(data.labels.keys() - data.images.keys()):
         found.add(NO_IMAGE, data.labels[name].name)
     names = sorted(data.images)
-    evenly = np.linspace(0, len(names) - 1, min(MOST_SHOWN, len(names))).round().astype(int)
-    shown = {names[i] for i in evenly.tolist()}
+    shown = {names[i] for i in evenly(len(names), MOST_SHOWN)}
     first: dict[bytes, str] = {}
     for done, name in enumerate(names, start=1):
         before = {kind: len(lines) for kind, lines in found.problems.items()}

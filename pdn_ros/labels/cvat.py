@@ -68,7 +68,7 @@ def write(data: LabelledFolder, out: Path, tolerance: float) -> None:  # noqa: A
     for info in data.classes.classes:
         label = ElementTree.SubElement(labels, "label")
         ElementTree.SubElement(label, "name").text = info.name
-        ElementTree.SubElement(label, "color").text = "#{:02x}{:02x}{:02x}".format(*info.color)
+        ElementTree.SubElement(label, "color").text = info.hex_color
     for number, (name, ids) in enumerate(data.read_labels()):
         file = data.link_image(name, out / "images").name
         size = {"width": str(ids.shape[1]), "height": str(ids.shape[0])}

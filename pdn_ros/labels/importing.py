@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from pdn_ros.classes import VOID, ClassSet, load_classes
 from pdn_ros.errors import InputError
@@ -21,7 +21,6 @@ from pdn_ros.labels.names import class_file, make_classes, match
 from pdn_ros.labels.source import Ids, Item, Request, Source
 from pdn_ros.visualization import save_mask
 
-_ORIENTATION: Final = 0x0112  # EXIF
 _ASPECT: Final = 0.01
 """Label and image cover the same field of view if their shapes agree within this share."""
 
@@ -138,7 +137,7 @@ def _place(image: Path, target: Path, label: Ids, item: Item) -> None:
     try:
         with Image.open(image) as picture:
             size = picture.size
-            turned = picture.getexif().get(_ORIENTATION, 1) not in (0, 1)
+            turned = picture.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1)
             if turned and size != (width, height):
                 upright = ImageOps.exif_transpose(picture)
                 size = upright.size

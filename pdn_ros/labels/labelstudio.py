@@ -116,7 +116,7 @@ def write(data: LabelledFolder, out: Path, tolerance: float) -> None:  # noqa: A
     ElementTree.SubElement(view, "Image", {"name": "image", "value": "$image", "zoom": "true"})
     brushes = ElementTree.SubElement(view, "BrushLabels", {"name": "tag", "toName": "image"})
     for info in data.classes.classes:
-        color = "#{:02x}{:02x}{:02x}".format(*info.color)
+        color = info.hex_color
         ElementTree.SubElement(brushes, "Label", {"value": info.name, "background": color})
     ElementTree.indent(view)
     ElementTree.ElementTree(view).write(out / "interface.xml", encoding="utf-8")

@@ -15,7 +15,7 @@ def write_check(path: Path, found: Findings) -> None:
     classes = [
         (
             info.name,
-            "#{:02x}{:02x}{:02x}".format(*info.color),
+            info.hex_color,
             str(info.role),
             info.thin,
             int(pixels) / total,

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from pdn_ros.errors import InputError
 from pdn_ros.messages.cdr import MAX_PIXELS
@@ -30,7 +30,6 @@ _JPEG, _END = b"\xff\xd8", b"\xff\xd9"
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Formats whose size OpenCV and Pillow take from the same place; those of newer Pillows last.
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "TIFF", "WEBP", "AVIF")
-_ORIENTATION = 0x0112  # EXIF
 _STUFFING = b"\x5a" * 64
 _COLOR_SPACES = ("YCbCr", "RGB", "Gray")  # those that libjpeg-turbo turns to BGR
 
@@ -108,7 +107,7 @@ def read_image_file(path: Path, *, upright: bool = False, max_pixels: int = MAX_
 def _orientation(data: bytes) -> int:
     try:
         with _open(np.frombuffer(data, dtype=np.uint8)) as image:
-            return int(image.getexif().get(_ORIENTATION, 1))
+            return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except (OSError, SyntaxError, ValueError, TypeError, EOFError):
         return 1  # the pixels are whole: damaged metadata is no reason to refuse them
 

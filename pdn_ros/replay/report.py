@@ -180,7 +180,7 @@ def _class_rows(classes: ClassSet, m: Metrics) -> list[tuple[str, str, bool, flo
     return [
         (
             info.name.replace("_", " "),
-            "#{:02x}{:02x}{:02x}".format(*info.color),
+            info.hex_color,
             info.thin,
             m.class_share.get(info.name, math.nan),
             m.per_class_iou.get(info.name, math.nan),

@@ -46,7 +46,7 @@ def write_report(
         f" {data.width}x{data.height}, {len(classes.names)} classes,"
         f" {seconds / 60:.1f} minutes from {_start(config)}",
         cards=_cards(found),
-        legend=[(_words(info.name), _color(info.color)) for info in classes.classes],
+        legend=[(_words(info.name), info.hex_color) for info in classes.classes],
         before=found.before,
         images=[(one.sample.name, _pictures(one, classes)) for one in found.shown],
         modes=(*MODES, BEFORE),
@@ -91,7 +91,7 @@ def _class_rows(
     """Name, color, share of the validation labels, and IoU by mode; the mean comes last."""
     columns = [found.iou[mode] for mode in (*MODES, BEFORE)]
     rows = [
-        (_words(info.name), _color(info.color), share, [float(column[i]) for column in columns])
+        (_words(info.name), info.hex_color, share, [float(column[i]) for column in columns])
         for i, (info, share) in enumerate(zip(classes.classes, data.shares[1], strict=True))
     ]
     means = [found.miou(mode) for mode in (*MODES, BEFORE)]
@@ -108,7 +108,3 @@ def _ends(names: Sequence[str]) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
-
-
-def _color(rgb: tuple[int, int, int]) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*rgb)
